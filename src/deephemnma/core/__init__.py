@@ -1,0 +1,1 @@
+"""The nouns, rotations, Fourier grids, constants and errors that every other folder speaks in."""

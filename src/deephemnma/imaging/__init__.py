@@ -1,0 +1,1 @@
+"""How an image comes about: projectors and their derivatives, CTF, noise, synthesis."""

@@ -1,0 +1,59 @@
+"""Clean images of a moving molecule, and what turns them into data."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.core.fourier import inverse_fourier_transform
+from deephemnma.core.model import GaussianModel, Modes
+from deephemnma.core.particle import Optics, Poses
+from deephemnma.imaging.band import make_band
+from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.imaging.gaussian_projector import GaussianProjector
+from deephemnma.imaging.noise import NoiseModel
+
+
+@dataclass(frozen=True)
+class ImageFormation:
+    """What lies between a projection and the data: ``image = contrast * CTF * projection + noise``.
+
+    Attributes
+    ----------
+    contrast
+        Typical grey-value scale of the data set.
+    noise
+        Noise of the data set.
+    """
+
+    contrast: float
+    noise: NoiseModel
+
+
+def project_images(
+    model: GaussianModel,
+    modes: Modes,
+    poses: Poses,
+    amplitudes: Float[Tensor, "images modes"],
+    *,
+    box_size: int,
+    pixel_size: float,
+    optics: Optics | None = None,
+    device: torch.device | str = "cpu",
+    tolerance: float = 1e-4,
+) -> Float[Tensor, "images box box"]:
+    """Return noise-free images (float32) of each conformation at each pose, after the CTF.
+
+    Band-limited to the disc inside Nyquist, mean zero. `tolerance` is the relative error of the projector.
+    """
+    band = make_band(box_size, pixel_size, device=device)
+    projector = GaussianProjector(model, modes, band, tolerance=tolerance)
+    components = projector.project(
+        poses.rotations.to(device, torch.float32),
+        poses.shifts.to(device, torch.float32),
+        amplitudes.to(device, torch.float32),
+    )
+    if optics is not None:
+        components = components * compute_ctf(optics.to(device), band.frequencies)
+    return inverse_fourier_transform(band.embed(components), box_size=box_size)
