@@ -1,0 +1,41 @@
+# One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
+.PHONY: demo test check format docs bench clean
+.DEFAULT_GOAL := check
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null && true)))
+BIN := .venv/bin
+STAMP := .venv/.installed-from-constraints
+# Waiting threads that spin take the cores of those that work.
+export OMP_WAIT_POLICY := PASSIVE
+export PYTHONHASHSEED := 0
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,docs]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/deephemnma run examples/demo.yaml -o demo
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=deephemnma,beartype.beartype
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_house.py
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv site build dist demo
