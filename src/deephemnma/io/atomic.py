@@ -1,0 +1,63 @@
+"""Writing so that a killed run never leaves half a file that a later one trusts."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from deephemnma.core.error import InputError
+
+
+@contextmanager
+def write_beside(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path` (made if absent); rename it to `path` if the block succeeds.
+
+    The temporary name keeps the extension, which several writers go by. After an error nothing is left behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, content: Any) -> None:  # noqa: ANN401
+    """Write `content` as indented JSON; paths become text."""
+    with write_beside(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str) -> Any:  # noqa: ANN401
+    """Read a JSON file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not JSON.
+    """
+    path = require_file(path, "a JSON file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); mend it, or delete it and run its stage again.") from None
+
+
+def require_file(path: Path | str, wanted: str) -> Path:
+    """Return `path` if it is a file.
+
+    Raises
+    ------
+    InputError
+        If it is not; the message says that `wanted` was looked for.
+    """
+    path = Path(path)
+    if not path.is_file():
+        kind = "a folder stands there" if path.is_dir() else "there is no such file"
+        raise InputError(f"Wanted {wanted} at {path}, but {kind}: check the path.")
+    return path

@@ -1,0 +1,110 @@
+"""Multi-model PDB and mmCIF files: frames of an animation."""
+
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.core.error import InputError
+from deephemnma.core.structure import AtomicModel
+from deephemnma.io.atomic import write_beside
+
+
+def write_models(
+    path: Path | str, template: AtomicModel | None, frames: Float[Tensor, "frames sites 3"]
+) -> None:
+    """Write one model a frame.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.pdb`` or ``.cif``.
+    template
+        Says what the sites are; None writes each site as a pseudoatom (carbon ``C`` of its own residue ``PSD``).
+    frames
+        Coordinates, A, in the frame of the file that the template was read from.
+
+    Raises
+    ------
+    InputError
+        If the extension is not known, or chain names are too long for PDB.
+    """
+    path = Path(path)
+    template = _make_pseudoatoms(frames.shape[1]) if template is None else template
+    if len(template.elements) != frames.shape[1]:
+        raise ValueError(f"the template has {len(template.elements)} sites, the frames have {frames.shape[1]}")
+    if path.suffix == ".pdb":
+        _check_chains(template, path)
+    elif path.suffix != ".cif":
+        raise InputError(f"Models are written as .pdb or .cif, not as {path.name}: change the extension.")
+    structure = _make_structure(template, frames)
+    with write_beside(path) as temporary:
+        if path.suffix == ".pdb":
+            structure.write_pdb(str(temporary))
+        else:
+            structure.make_mmcif_document().write_file(str(temporary))
+
+
+def _check_chains(template: AtomicModel, path: Path) -> None:
+    long = [name for name in np.unique(template.chains) if len(name) > 2]
+    if long:
+        raise InputError(
+            f"Chain {long[0]!r} of {template.source} has a name longer than the two letters of PDB: "
+            f"write {path.with_suffix('.cif').name} instead of {path.name}."
+        )
+
+
+def _make_pseudoatoms(n_sites: int) -> AtomicModel:
+    return AtomicModel(
+        positions=torch.zeros(n_sites, 3, dtype=torch.float64),
+        elements=np.full(n_sites, "C"),
+        atom_names=np.full(n_sites, "C"),
+        residue_names=np.full(n_sites, "PSD"),
+        chains=np.full(n_sites, "A"),
+        residue_numbers=np.arange(1, n_sites + 1),
+        scattering=torch.ones(n_sites, dtype=torch.float64),
+        b_factors=torch.zeros(n_sites, dtype=torch.float64),
+        source="pseudoatoms",
+    )
+
+
+def _make_structure(template: AtomicModel, frames: Float[Tensor, "frames sites 3"]) -> gemmi.Structure:
+    structure = gemmi.Structure()
+    blank = _make_model(template)
+    for number, positions in enumerate(frames.tolist(), start=1):
+        model = structure.add_model(blank, pos=-1)
+        model.num = number
+        for cra, position in zip(model.all(), positions, strict=True):
+            cra.atom.pos = gemmi.Position(*position)
+    structure.setup_entities()
+    return structure
+
+
+def _make_model(template: AtomicModel) -> gemmi.Model:
+    """Return the template's atoms in their order: a chain or residue that comes back later gets a second entry."""
+    model = gemmi.Model(1)
+    chain_name, residue_key = None, None
+    for row, element in enumerate(template.elements):
+        key = (template.chains[row], template.residue_numbers[row], template.residue_names[row])
+        if template.chains[row] != chain_name:
+            chain_name, residue_key = template.chains[row], None
+            chain = model.add_chain(gemmi.Chain(str(chain_name)))
+        if key != residue_key:
+            residue_key = key
+            residue = chain.add_residue(_make_residue(template, row))
+        atom = gemmi.Atom()
+        atom.name = str(template.atom_names[row])
+        atom.element = gemmi.Element(str(element))
+        atom.occ, atom.b_iso = 1.0, float(template.b_factors[row])
+        residue.add_atom(atom)
+    return model
+
+
+def _make_residue(template: AtomicModel, row: int) -> gemmi.Residue:
+    residue = gemmi.Residue()
+    residue.name = str(template.residue_names[row])
+    residue.seqid = gemmi.SeqId(int(template.residue_numbers[row]), " ")
+    return residue
