@@ -25,6 +25,8 @@ class AtomicModel:
         Isotropic B-factors, A^2.
     source
         Where the model came from (a file name), for messages.
+    spreads
+        Standard deviation along an axis, A, of the atoms that each site stands for; None where sites are atoms.
     """
 
     positions: Float[Tensor, "atoms 3"]
@@ -36,6 +38,7 @@ class AtomicModel:
     scattering: Float[Tensor, "atoms"]
     b_factors: Float[Tensor, "atoms"]
     source: str
+    spreads: Float[Tensor, "atoms"] | None = None
 
 
 @dataclass(frozen=True)

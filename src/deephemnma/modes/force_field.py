@@ -1,0 +1,14 @@
+"""Extension point: how stiff the spring between two sites is."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from jaxtyping import Float
+
+
+class ForceField(ABC):
+    """Stiffness of a spring as a function of its length; which pairs are joined is the cutoff's business."""
+
+    @abstractmethod
+    def compute_stiffness(self, distances: Float[np.ndarray, "pairs"]) -> Float[np.ndarray, "pairs"]:
+        """Return the spring constant, positive, of pairs `distances` (A) apart."""

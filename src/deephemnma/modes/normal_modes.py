@@ -1,0 +1,144 @@
+"""From positions to normal modes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from deephemnma.core.error import InputError
+from deephemnma.core.model import Modes
+from deephemnma.modes.blocks import make_block_basis
+from deephemnma.modes.eigen import compute_soft_modes
+from deephemnma.modes.elastic_network import (
+    check_network,
+    compute_distances,
+    compute_relative_cutoff,
+    find_pairs,
+    name_sites,
+)
+from deephemnma.modes.force_field import ForceField
+from deephemnma.modes.hessian import compute_hessian
+from deephemnma.modes.rigid import N_RIGID, make_rigid_modes
+from deephemnma.modes.uniform_cutoff import UniformCutoff
+
+DEFAULT_CUTOFF = 8.0
+FLOPPY = 1e-9  # of the mean eigenvalue; the softest true modes seen lie above 1e-6
+SIGN_TIE = 1 - 1e-6
+
+
+def compute_modes(
+    positions: Float[Tensor, "sites 3"],
+    *,
+    n_modes: int = 20,
+    cutoff: float | None = None,
+    relative_cutoff: float | None = None,
+    force_field: ForceField | None = None,
+    blocks: Int[np.ndarray, "sites"] | None = None,
+    names: Sequence[str] | None = None,
+) -> Modes:
+    """Compute the softest normal modes of an elastic network.
+
+    Parameters
+    ----------
+    positions
+        Sites, A, in any frame.
+    n_modes
+        How many to return, the six rigid ones included.
+    cutoff
+        Sites up to this distance, A, are joined by a spring; 8 if neither this nor `relative_cutoff` is given.
+    relative_cutoff
+        Instead of `cutoff`: see :func:`~deephemnma.modes.elastic_network.compute_relative_cutoff`.
+    force_field
+        Stiffness of the springs; :class:`~deephemnma.modes.uniform_cutoff.UniformCutoff` if None.
+    blocks
+        Number of the rigid block of each site (RTB), if the sites are not to move one by one.
+    names
+        Name of each site, for messages.
+
+    Returns
+    -------
+    modes
+        Numbered from 1. Modes 1-6 are the exact translations and rotations, with eigenvalue 0. The sign is chosen
+        so that the greatest component is positive. Same positions, same digits.
+
+    Raises
+    ------
+    InputError
+        If the network does not hold the structure together (names the loose sites), or if an option is out of range.
+    """
+    sites = positions.detach().cpu().numpy().astype(np.float64)
+    rigid = make_rigid_modes(sites)
+    cutoff = _resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff)
+    pairs = find_pairs(sites, cutoff=cutoff)
+    check_network(sites, pairs, cutoff=cutoff, names=names)
+    stiffness = (force_field or UniformCutoff()).compute_stiffness(compute_distances(sites, pairs))
+    hessian = compute_hessian(sites, pairs, stiffness=stiffness)
+    basis = None if blocks is None else make_block_basis(sites, blocks)
+    _check_count(n_modes, 3 * len(sites) if basis is None else basis.shape[1])
+    if n_modes <= N_RIGID:
+        values, vectors = np.zeros(0), np.zeros((3 * len(sites), 0))
+    elif basis is None:
+        values, vectors = compute_soft_modes(hessian, rigid=rigid, count=n_modes - N_RIGID)
+    else:
+        projected = (basis.T @ hessian.tocsr() @ basis).tocsr()
+        values, coefficients = compute_soft_modes(projected, rigid=basis.T @ rigid, count=n_modes - N_RIGID)
+        vectors = basis @ coefficients
+    _check_floppy(values, vectors, mean=hessian.trace() / hessian.shape[0], names=names)
+    return _make_modes(np.concatenate((rigid, vectors), axis=1)[:, :n_modes], values)
+
+
+def _make_modes(vectors: Float[np.ndarray, "coordinates modes"], values: Float[np.ndarray, "soft"]) -> Modes:
+    n_modes = vectors.shape[1]
+    eigenvalues = np.concatenate((np.zeros(N_RIGID), values))[:n_modes]
+    return Modes(
+        vectors=torch.from_numpy(_fix_signs(vectors).T.reshape(n_modes, -1, 3).copy()),
+        eigenvalues=torch.from_numpy(eigenvalues),
+        numbers=tuple(range(1, n_modes + 1)),
+    )
+
+
+def _fix_signs(vectors: Float[np.ndarray, "coordinates modes"]) -> Float[np.ndarray, "coordinates modes"]:
+    """Make the greatest component positive; of several equally great ones (symmetric molecules) the first."""
+    size = np.abs(vectors)
+    leading = (size >= SIGN_TIE * size.max(axis=0)).argmax(axis=0)
+    return vectors * np.sign(vectors[leading, np.arange(vectors.shape[1])])
+
+
+def _resolve_cutoff(
+    sites: Float[np.ndarray, "sites 3"], *, cutoff: float | None, relative_cutoff: float | None
+) -> float:
+    if cutoff is not None and relative_cutoff is not None:
+        raise InputError("Give either --cutoff or --relative-cutoff, not both.")
+    if relative_cutoff is not None:
+        return compute_relative_cutoff(sites, percent=relative_cutoff)
+    if cutoff is not None and not cutoff > 0:
+        raise InputError(f"The cutoff (--cutoff) must be a positive distance in A, not {cutoff:g}.")
+    return DEFAULT_CUTOFF if cutoff is None else cutoff
+
+
+def _check_count(n_modes: int, n_degrees: int) -> None:
+    if not 1 <= n_modes <= n_degrees:
+        raise InputError(
+            f"The structure has {n_degrees} modes, but {n_modes} were asked for: "
+            f"choose --n-modes between 1 and {n_degrees}."
+        )
+
+
+def _check_floppy(
+    values: Float[np.ndarray, "soft"],
+    vectors: Float[np.ndarray, "coordinates soft"],
+    *,
+    mean: float,
+    names: Sequence[str] | None,
+) -> None:
+    """Refuse motions that cost nothing and are not rigid: hinges that counting neighbours cannot see."""
+    floppy = np.flatnonzero(values < FLOPPY * mean)
+    if len(floppy):
+        motion = np.square(vectors[:, floppy]).sum(axis=1).reshape(-1, 3).sum(axis=1)
+        movers = np.argsort(-motion, kind="stable")[:3]
+        raise InputError(
+            f"{len(floppy)} modes beside the six rigid ones cost no energy; {name_sites(movers, names)} move most "
+            "in them: use a longer --cutoff or remove these sites from the structure."
+        )

@@ -1,0 +1,31 @@
+"""Options of the reference and its modes."""
+
+from deephemnma.core.error import InputError
+
+
+def parse_mode_numbers(text: str) -> tuple[int, ...]:
+    """Return the mode numbers of a list such as ``7-9`` or ``7,8,11`` or ``7-9,12``, in the order given.
+
+    Raises
+    ------
+    InputError
+        If `text` is no such list, names a mode twice, or names a rigid mode (1-6).
+    """
+    numbers = [number for part in text.split(",") for number in _parse_range(part.strip(), text)]
+    if len(set(numbers)) != len(numbers):
+        raise InputError(f'Modes (--modes) must be named once each; "{text}" repeats some.')
+    if min(numbers) < 7:
+        raise InputError(
+            f'Modes (--modes) start at 7, "{text}" asks for {min(numbers)}: modes 1-6 move the molecule as a whole, '
+            "which orientation and shift already do."
+        )
+    return tuple(numbers)
+
+
+def _parse_range(part: str, text: str) -> range:
+    first, dash, last = part.partition("-")
+    if not (first.isascii() and first.isdigit()) or (dash and not (last.isascii() and last.isdigit())):
+        raise InputError(f'Modes (--modes) are written like "7-9" or "7,8,11", not "{text}".')
+    if dash and int(last) < int(first):
+        raise InputError(f'The range "{part}" of modes (--modes) runs backwards: write the lower number first.')
+    return range(int(first), int(last if dash else first) + 1)
