@@ -27,13 +27,13 @@ def write_beside(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path | str, content: Any) -> None:  # noqa: ANN401
+def write_json(path: Path | str, content: Any) -> None:
     """Write `content` as indented JSON; paths become text."""
     with write_beside(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path | str) -> Any:  # noqa: ANN401
+def read_json(path: Path | str) -> Any:
     """Read a JSON file.
 
     Raises
@@ -45,7 +45,9 @@ def read_json(path: Path | str) -> Any:  # noqa: ANN401
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); mend it, or delete it and run its stage again.") from None
+        raise InputError(
+            f"{path} is not valid JSON ({error}); mend it, or delete it and run its stage again."
+        ) from None
 
 
 def require_file(path: Path | str, wanted: str) -> Path:

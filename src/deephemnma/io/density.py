@@ -10,6 +10,7 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.mrc_label import set_label
 
 VOXEL_TOLERANCE = 1e-3  # relative; headers hold the cell in single precision
 
@@ -46,12 +47,12 @@ def read_map(path: Path | str) -> DensityMap:
 
 def write_map(path: Path | str, density: DensityMap) -> None:
     """Write `density` as a float32 MRC map with its voxel size and origin."""
-    with write_beside(path) as temporary:
-        with mrcfile.new(temporary, overwrite=True) as mrc:
-            mrc.set_data(density.values.detach().cpu().numpy().astype(np.float32))
-            mrc.set_volume()
-            mrc.voxel_size = density.voxel_size
-            mrc.header.origin = tuple(density.origin.tolist())
+    with write_beside(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+        mrc.set_data(density.values.detach().cpu().numpy().astype(np.float32))
+        mrc.set_volume()
+        mrc.voxel_size = density.voxel_size
+        set_label(mrc)
+        mrc.header.origin = tuple(density.origin.tolist())
 
 
 def _read_columns(header: np.recarray) -> list[int]:

@@ -22,12 +22,10 @@ def write_reference(path: Path | str, model: GaussianModel, modes: Modes) -> Non
         "vectors": modes.vectors,
         "eigenvalues": modes.eigenvalues,
     }
-    with write_beside(path) as temporary:
-        # An open file, because numpy appends .npz to names that end otherwise.
-        with temporary.open("wb") as stream:
-            np.savez(
-                stream, **{name: values.cpu().double().numpy() for name, values in arrays.items()}, numbers=modes.numbers
-            )
+    arrays = {name: values.detach().cpu().double().numpy() for name, values in arrays.items()}
+    # An open file, because numpy appends .npz to names that end otherwise.
+    with write_beside(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays, numbers=np.array(modes.numbers, dtype=np.int64))
 
 
 def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:

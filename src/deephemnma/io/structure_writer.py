@@ -13,9 +13,7 @@ from deephemnma.core.structure import AtomicModel
 from deephemnma.io.atomic import write_beside
 
 
-def write_models(
-    path: Path | str, template: AtomicModel | None, frames: Float[Tensor, "frames sites 3"]
-) -> None:
+def write_models(path: Path | str, template: AtomicModel | None, frames: Float[Tensor, "frames sites 3"]) -> None:
     """Write one model a frame.
 
     Parameters

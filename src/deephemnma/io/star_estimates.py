@@ -1,0 +1,47 @@
+"""Estimates from a star file: our columns, or another program's poses."""
+
+from pathlib import Path
+
+import torch
+
+from deephemnma.core.error import InputError
+from deephemnma.core.estimates import Estimates, Status
+from deephemnma.io.star import IMAGE, ORIGIN_COLUMNS, SCORE, STATUS, read_particle_tables
+from deephemnma.io.star_column import (
+    extract_amplitudes,
+    extract_mode_numbers,
+    extract_pixel_size,
+    extract_poses,
+    merge_optics,
+)
+
+
+def read_star_estimates(path: Path | str) -> Estimates:
+    """Read poses and any amplitudes, status and score of our own; without a status column images are ``given``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or has no angles.
+    """
+    source = str(path)
+    table, optics_table = read_particle_tables(path)
+    merged = merge_optics(table, optics_table, source=source)
+    in_angstrom = all(name in merged.columns for name in ORIGIN_COLUMNS)
+    pixel_size = None if in_angstrom else extract_pixel_size(merged, source=source)
+    poses = extract_poses(merged, pixel_size=pixel_size, source=source)
+    if poses is None:
+        raise InputError(f"{path} has no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi): there is no pose to take.")
+    numbers = extract_mode_numbers(merged)
+    n_images, n_parameters = len(merged), len(numbers) + 5
+    score = merged[SCORE].to_numpy(dtype=float, copy=True) if SCORE in merged.columns else [torch.nan] * n_images
+    status = merged[STATUS] if STATUS in merged.columns else [Status.GIVEN] * n_images
+    return Estimates(
+        names=tuple(merged[IMAGE]),
+        poses=poses,
+        amplitudes=extract_amplitudes(merged, numbers, source=source),
+        covariance=torch.full((n_images, n_parameters, n_parameters), torch.nan, dtype=torch.float64),
+        score=torch.as_tensor(score, dtype=torch.float64),
+        status=tuple(Status(value) for value in status),
+        mode_numbers=numbers,
+    )
