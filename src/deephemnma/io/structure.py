@@ -6,6 +6,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import AtomicModel
@@ -48,8 +50,16 @@ def compute_scattering(element: str) -> float:
     """Return the electron scattering factor at zero angle, A, of an element (sum of Peng's 1996 coefficients).
 
     Peng, Ren, Dudarev & Whelan (1996), Acta Cryst. A52, 257: the five amplitudes of table 1.
+
+    Raises
+    ------
+    InputError
+        If the table has no such element.
     """
-    return float(sum(gemmi.Element(element).c4322.a))
+    coefficients = gemmi.Element(element).c4322
+    if coefficients is None:
+        raise InputError(f"No electron scattering factor is known for element {element!r}: correct the element column.")
+    return float(sum(coefficients.a))
 
 
 def _parse(path: Path) -> gemmi.Structure:
@@ -89,7 +99,14 @@ def _make_atomic_model(model: gemmi.Model, *, source: str) -> AtomicModel:
         residue_names=np.array([cra.residue.name for cra in atoms]),
         chains=np.array([cra.chain.name for cra in atoms]),
         residue_numbers=np.array([cra.residue.seqid.num for cra in atoms]),
-        scattering=torch.tensor([compute_scattering(element) for element in elements], dtype=torch.float64),
+        scattering=_compute_all_scattering(elements, source),
         b_factors=torch.tensor([cra.atom.b_iso for cra in atoms], dtype=torch.float64),
         source=source,
     )
+
+
+def _compute_all_scattering(elements: list[str], source: str) -> Float[Tensor, "atoms"]:
+    try:
+        return torch.tensor([compute_scattering(element) for element in elements], dtype=torch.float64)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
