@@ -1,0 +1,1 @@
+"""The conformational space of a set of images: reduction, groups, outliers, paths, free energy."""
