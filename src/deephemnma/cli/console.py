@@ -1,0 +1,78 @@
+"""What users see: progress with the time left, a short summary, one line for each mistake."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, advice: str) -> None:  # noqa: ANN401
+    """Run a stage with a progress bar, then print its summary and what to do next.
+
+    Parameters
+    ----------
+    run
+        One of the functions of :mod:`deephemnma.pipeline`.
+    settings
+        Its settings.
+    output
+        Its folder.
+    advice
+        The next command; ``{output}`` stands for the folder.
+    """
+    from deephemnma.pipeline.manifest import read_manifest
+    from deephemnma.pipeline.progress import listen_to_progress
+
+    earlier = read_manifest(output)
+    with show_progress() as reporter, listen_to_progress(reporter):
+        folder = run(settings, output=output)
+    manifest = read_manifest(folder)
+    if earlier is not None and earlier.status == "done" and earlier.finished == manifest.finished:
+        print(f"Nothing to do: {folder} holds this result already.")
+    print_summary(manifest.summary)
+    print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
+    print(f"Next: {advice.format(output=folder)}")
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print a stage's summary, a line a fact."""
+    for name, value in summary.items():
+        print(f"  {name}: {f'{value:.4g}' if isinstance(value, float) else value}")
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable]:
+    """Yield a reporter for :func:`~deephemnma.pipeline.progress.listen_to_progress` that draws bars on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
+
+        @contextmanager
+        def report(label: str, total: float) -> Iterator[Callable[[float], None]]:
+            task = progress.add_task(label, total=total)
+            yield lambda amount: progress.update(task, advance=amount)
+            progress.stop_task(task)
+
+        yield report
+
+
+def tell_mistake(command: str, message: str) -> None:
+    """Print a user's mistake as one line on stderr."""
+    print(f"{f'deephemnma {command}'.strip()}: {' '.join(message.split())}", file=sys.stderr)

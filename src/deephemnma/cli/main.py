@@ -1,0 +1,92 @@
+"""Entry point of `deephemnma`."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from functools import partial, wraps
+from importlib import import_module
+from itertools import takewhile
+
+import tyro
+
+from deephemnma.cli.console import tell_mistake
+from deephemnma.core.error import DeephemnmaError
+
+COMMANDS = (
+    "modes",
+    "simulate",
+    "prepare",
+    "estimate",
+    "train",
+    "predict",
+    "refine",
+    "landscape",
+    "animate",
+    "reconstruct",
+    "fsc",
+    "report",
+    "run",
+)
+DESCRIPTION = "Conformation, orientation and shift of every cryo-EM particle, by normal modes and deep learning."
+MISTAKE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    try:
+        with _one_line_for_parsing(command):
+            call = _parse(arguments, command)
+        call()
+    except DeephemnmaError as error:
+        tell_mistake(command, str(error))
+        return MISTAKE
+    except KeyboardInterrupt:
+        tell_mistake(command, "interrupted; the same command goes on from here.")
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str], command: str) -> Callable[[], None]:
+    """Return the call that the arguments ask for; only the file of the named command is loaded."""
+    names = (command,) if command else COMMANDS
+    functions = {name: _defer(getattr(import_module(f"deephemnma.cli.{name}"), name)) for name in names}
+    if command:
+        return tyro.cli(functions[command], args=arguments[1:], prog=f"deephemnma {command}")
+    return tyro.extras.subcommand_cli_from_dict(functions, args=arguments, prog="deephemnma", description=DESCRIPTION)
+
+
+def _defer(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """Return a function of the same options that only returns the call, so that parsing ends before work begins."""
+
+    @wraps(function)
+    def make_call(*values: object, **options: object) -> Callable[[], None]:
+        return partial(function, *values, **options)
+
+    return make_call
+
+
+@contextmanager
+def _one_line_for_parsing(command: str) -> Iterator[None]:
+    """Replace the framed message of the parser by one line."""
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            yield
+    except SystemExit as ending:
+        if ending.code == MISTAKE:
+            tell_mistake(command, f"{_unframe(printed.getvalue())} See {f'deephemnma {command}'.strip()} --help.")
+        raise
+
+
+def _unframe(message: str) -> str:
+    """Return the first paragraph inside the frame."""
+    lines = [line.strip("│╭╮╰╯ ") for line in message.splitlines()]
+    inside = takewhile(lambda line: not line.startswith("─"), lines[1:])
+    return " ".join(line for line in inside if line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

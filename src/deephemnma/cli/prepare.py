@@ -1,0 +1,17 @@
+"""`deephemnma prepare`."""
+
+from deephemnma.cli.console import run_and_report
+from deephemnma.cli.option import Flat, Output
+from deephemnma.settings.stage.prepare import PrepareStage
+
+
+def prepare(settings: Flat[PrepareStage], *, output: Output) -> None:
+    """Phase-flip, crop and normalise particles."""
+    from deephemnma.pipeline.prepare import run_prepare
+
+    run_and_report(
+        run_prepare,
+        settings,
+        output=output,
+        advice="deephemnma estimate --particles {output} --reference REF --modes 7-9 -o estimated",
+    )

@@ -1,0 +1,1 @@
+"""The stages, and the run folder that keeps what they make."""

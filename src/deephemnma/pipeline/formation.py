@@ -1,0 +1,38 @@
+"""`image_formation.json` and `simulation.json`: contrast and noise of a data set."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deephemnma.core.error import InputError
+from deephemnma.imaging.noise import NoiseModel
+from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.io.atomic import read_json, write_json
+
+FILE = "image_formation.json"
+
+
+def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, Any] | None = None) -> None:
+    """Write contrast and noise, and anything else worth a note."""
+    noise = formation.noise
+    content = {
+        "contrast": formation.contrast,
+        "noise": {
+            "box_size": noise.box_size,
+            "pixel_size": noise.pixel_size,
+            "power": noise.power.double().tolist(),
+        },
+    }
+    write_json(path, content | (notes or {}))
+
+
+def read_formation(path: Path) -> ImageFormation:
+    """Read what :func:`write_formation` wrote."""
+    content = read_json(path)
+    try:
+        noise = content["noise"]
+        power = torch.tensor(noise["power"], dtype=torch.float64)
+        return ImageFormation(content["contrast"], NoiseModel(power, noise["box_size"], noise["pixel_size"]))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} lacks {error}: it should hold contrast and noise, as `estimate` writes it.") from None

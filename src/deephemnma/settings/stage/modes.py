@@ -1,0 +1,31 @@
+"""Options of `deephemnma modes`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.stage.reference import NetworkOptions
+
+
+@dataclass(frozen=True)
+class AnimationOptions:
+    """The multi-model PDB of each mode."""
+
+    animation_rmsd: float = 3.0
+    """Greatest displacement along a mode, A of RMSD, > 0."""
+    animation_frames: int = 21
+    """Models in each file, >= 3."""
+
+    def __post_init__(self) -> None:
+        check_positive("--animation-rmsd", self.animation_rmsd)
+        check_at_least("--animation-frames", self.animation_frames, 3)
+
+
+@dataclass(frozen=True)
+class ModesStage:
+    """Compute the normal modes of a structure or map."""
+
+    reference: Path
+    """Atomic model (PDB or mmCIF, plain or .gz) or EM map (.mrc, .map)."""
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    animation: AnimationOptions = field(default_factory=AnimationOptions)

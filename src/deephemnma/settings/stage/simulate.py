@@ -1,0 +1,96 @@
+"""Options of `deephemnma simulate`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from deephemnma.core.error import InputError
+from deephemnma.settings.check import check_at_least, check_between, check_positive
+from deephemnma.settings.stage.reference import ReferenceOptions
+
+Distribution = Literal["helix", "grid", "uniform", "normal", "clusters", "models"]
+
+
+@dataclass(frozen=True)
+class ConformationOptions:
+    """Where the simulated molecules lie in the space of the modes."""
+
+    distribution: Distribution = "helix"
+    """helix: q = a (-r, sin(pi r), cos(pi r)), r uniform in 0-1, along the first three modes (Hamitouche & Jonic 2022,
+    Eq. 1); grid: the nodes of a regular grid, in turn; uniform: a box; normal: independent normal amplitudes;
+    clusters: normal clouds about evenly drawn centres; models: the frames of --models."""
+    amplitude_scale: float = 200.0
+    """Size of the motion, A (of mode amplitude, not of RMSD): radius of the helix, half the side of the box or grid,
+    standard deviation of normal; > 0."""
+    grid_points: int = 5
+    """Nodes along each mode for grid, >= 2."""
+    n_clusters: int = 3
+    """Number of clusters, >= 1."""
+    cluster_width: float = 20.0
+    """Standard deviation of a cluster along each mode, A, > 0."""
+    models: Path | None = None
+    """Multi-model PDB or mmCIF (a trajectory) with the atoms of the reference, for --distribution models."""
+
+    def __post_init__(self) -> None:
+        check_positive("--amplitude-scale", self.amplitude_scale)
+        check_at_least("--grid-points", self.grid_points, 2)
+        check_at_least("--n-clusters", self.n_clusters, 1)
+        check_positive("--cluster-width", self.cluster_width)
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """The simulated microscope."""
+
+    box_size: int = 128
+    """Side of the images, pixels, >= 16."""
+    pixel_size: float = 0.65
+    """A, > 0."""
+    snr: float = 0.1
+    """Variance of the clean images after the CTF over the variance of all noise, > 0."""
+    noise_before_ctf: float = 0.5
+    """Share of the noise variance that passes through the CTF (as structural noise does), 0-1."""
+    defocus_um: float = 0.5
+    """Mean underfocus, um, 0-10."""
+    defocus_spread_um: float = 0.0
+    """Half the range over which the defocus of the images is spread evenly, um, >= 0."""
+    voltage_kv: float = 200.0
+    """Acceleration voltage, kV, 10-2000."""
+    cs_mm: float = 2.0
+    """Spherical aberration, mm, >= 0."""
+    amplitude_contrast: float = 0.1
+    """Amplitude contrast, 0-1."""
+    shift_range: float = 1.625
+    """Shifts along x and y are uniform in plus or minus this, A, >= 0."""
+
+    def __post_init__(self) -> None:
+        check_at_least("--box-size", self.box_size, 16)
+        check_positive("--pixel-size", self.pixel_size)
+        check_positive("--snr", self.snr)
+        check_between("--noise-before-ctf", self.noise_before_ctf, 0, 1)
+        check_between("--defocus-um", self.defocus_um, 0, 10)
+        check_at_least("--defocus-spread-um", self.defocus_spread_um, 0)
+        check_between("--voltage-kv", self.voltage_kv, 10, 2000)
+        check_at_least("--cs-mm", self.cs_mm, 0)
+        check_between("--amplitude-contrast", self.amplitude_contrast, 0, 1)
+        check_at_least("--shift-range", self.shift_range, 0)
+
+
+@dataclass(frozen=True)
+class SimulateStage:
+    """Simulate particles of known conformation and pose."""
+
+    reference: ReferenceOptions
+    count: int = 256
+    """Number of images, >= 1."""
+    conformation: ConformationOptions = field(default_factory=ConformationOptions)
+    image: ImageOptions = field(default_factory=ImageOptions)
+    seed: int = 0
+    """Seed; every image draws from its own (seed, number)."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+    def __post_init__(self) -> None:
+        check_at_least("--count", self.count, 1)
+        if self.conformation.distribution == "models" and self.conformation.models is None:
+            raise InputError("--distribution models takes its frames from --models: name a multi-model PDB or mmCIF.")
