@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, advice: str) -> None:  # noqa: ANN401
+def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, advice: str) -> None:
     """Run a stage with a progress bar, then print its summary and what to do next.
 
     Parameters

@@ -9,12 +9,14 @@ from deephemnma.cli.option import Flat, Output
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
 from deephemnma.settings.stage.reference import NetworkOptions
 
+_NETWORK, _ANIMATION = NetworkOptions(), AnimationOptions()
+
 
 def modes(
     reference: Positional[Path],
     /,
-    network: Flat[NetworkOptions] = NetworkOptions(),
-    animation: Flat[AnimationOptions] = AnimationOptions(),
+    network: Flat[NetworkOptions] = _NETWORK,
+    animation: Flat[AnimationOptions] = _ANIMATION,
     *,
     output: Output,
 ) -> None:

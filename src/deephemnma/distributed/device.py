@@ -35,6 +35,6 @@ def count_cores() -> int:
 
 
 def choose_workers(workers: int, device: torch.device, *, n_blocks: int) -> int:
-    """Return how many processes to start: `workers`, or with 0 one a core (one alone on a GPU); never more than blocks."""
+    """Return how many processes to start: `workers`, or for 0 one a core (one on a GPU); at most one a block."""
     wanted = workers or (1 if device.type != "cpu" else count_cores())
     return max(1, min(wanted, n_blocks))

@@ -85,16 +85,16 @@ def _drain(pending: set[Future]) -> Iterator[Done]:
 
 
 def _start(prepare: Callable[[], Callable[[Any], Any]]) -> None:
-    global _work  # noqa: PLW0603 - what a process keeps between its blocks
+    global _work
     torch.set_num_threads(1)
     _work = prepare()
 
 
-def _run(item: Any) -> Done:  # noqa: ANN401
+def _run(item: Any) -> Done:
     return _finish(_work, item)
 
 
-def _finish(work: Callable[[Any], Any], item: Any) -> Done:  # noqa: ANN401
+def _finish(work: Callable[[Any], Any], item: Any) -> Done:
     return Done(item, work(item), os.getpid(), time.process_time())
 
 

@@ -1,4 +1,4 @@
-"""Random numbers of an image: from the run's seed and the image's id alone, so that blocks and workers do not matter."""
+"""Random numbers of an image: from the run's seed and the image's id alone, whatever the blocks."""
 
 import hashlib
 

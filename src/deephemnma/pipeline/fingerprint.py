@@ -29,7 +29,7 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def describe_settings(settings: Any) -> Any:  # noqa: ANN401
+def describe_settings(settings: Any) -> Any:
     """Return settings as plain values that JSON and YAML can hold, in the order of the fields."""
     if is_dataclass(settings):
         return {field.name: describe_settings(getattr(settings, field.name)) for field in fields(settings)}
@@ -42,7 +42,7 @@ def describe_settings(settings: Any) -> Any:  # noqa: ANN401
     return settings
 
 
-def find_input_paths(settings: Any) -> list[Path]:  # noqa: ANN401
+def find_input_paths(settings: Any) -> list[Path]:
     """Return every path among the settings, in order."""
     if is_dataclass(settings):
         return [path for field in fields(settings) for path in find_input_paths(getattr(settings, field.name))]
@@ -51,7 +51,7 @@ def find_input_paths(settings: Any) -> list[Path]:  # noqa: ANN401
     return [settings] if isinstance(settings, Path) else []
 
 
-def make_fingerprint(stage: str, settings: Any, *, version: str, inputs: dict[str, str]) -> str:  # noqa: ANN401
+def make_fingerprint(stage: str, settings: Any, *, version: str, inputs: dict[str, str]) -> str:
     """Return one hash of all that a stage's answer depends on.
 
     Paths count by what the files hold, not by where they lie.
@@ -60,7 +60,7 @@ def make_fingerprint(stage: str, settings: Any, *, version: str, inputs: dict[st
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def _blank_paths(value: Any) -> Any:  # noqa: ANN401
+def _blank_paths(value: Any) -> Any:
     if is_dataclass(value):
         return {field.name: _blank_paths(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, list | tuple):
@@ -68,7 +68,7 @@ def _blank_paths(value: Any) -> Any:  # noqa: ANN401
     return "file" if isinstance(value, Path) else value
 
 
-def _leave_out(value: Any) -> Any:  # noqa: ANN401
+def _leave_out(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _leave_out(part) for name, part in value.items() if name not in _WITHOUT_EFFECT}
     if isinstance(value, list):

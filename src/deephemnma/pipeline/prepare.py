@@ -73,7 +73,7 @@ def make_background(box_size: int, *, pixel_size: float, radius: float | None) -
     mask = torch.hypot(axis[:, None], axis[None, :]) > radius
     if not mask.any():
         raise InputError(
-            f"--radius {radius:g} A leaves no background in a box of {box_size * pixel_size:.1f} A: choose a smaller one."
+            f"--radius {radius:g} A leaves no background in a box of {box_size * pixel_size:.1f} A: make it smaller."
         )
     return mask
 

@@ -49,7 +49,7 @@ class StageFolder:
 Body = Callable[[Any, StageFolder], dict[str, Any]]
 
 
-def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Path:  # noqa: ANN401
+def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Path:
     """Run `body` in the folder `output`, unless the same settings and inputs have been through it already.
 
     Parameters
@@ -92,7 +92,7 @@ def is_done(folder: Path) -> bool:
     return manifest is not None and manifest.status == "done"
 
 
-def _run(stage: StageFolder, settings: Any, body: Body) -> None:  # noqa: ANN401
+def _run(stage: StageFolder, settings: Any, body: Body) -> None:
     manifest = stage.manifest
     manifest.attempts += 1
     stage.path.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _remove_leftovers(output: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _hash_inputs(settings: Any) -> dict[str, str]:  # noqa: ANN401
+def _hash_inputs(settings: Any) -> dict[str, str]:
     return {str(path): _hash_input(path) for path in find_input_paths(settings)}
 
 
@@ -157,5 +157,5 @@ def _hash_input(path: Path) -> str:
     return hash_file(path) + (f"+{manifest.fingerprint}" if manifest else "")
 
 
-def _find_seed(settings: Any) -> int | None:  # noqa: ANN401
+def _find_seed(settings: Any) -> int | None:
     return getattr(settings, "seed", None)

@@ -19,8 +19,8 @@ class NetworkOptions:
     cutoff: float | None = None
     """Sites up to this distance are joined by a spring, A, > 0; 8 if neither this nor --relative-cutoff is given."""
     relative_cutoff: float | None = None
-    """Instead of --cutoff: the distance below which lie this per cent of the distances of each site to its three nearest,
-    above 0 to 100 (HEMNMA takes 95)."""
+    """Instead of --cutoff: the distance below which lie this per cent, 0-100, of the distances of each site to its
+    three nearest (HEMNMA takes 95)."""
     n_modes: int = 20
     """Modes to compute, the six rigid ones included, >= 7."""
     width: float | None = None
