@@ -44,6 +44,8 @@ def read_hemnma_results(path: Path | str, *, mode_numbers: Sequence[int], pixel_
             raise InputError(
                 f"{path}, row {row + 1}: {len(values)} displacements, but {len(mode_numbers)} modes named."
             )
+    # Xmipp's shifts obey RELION's convention: they bring the particle back. So do those of its phantoms
+    # (tests/agreement/test_hemnma_convention.py projects the known conformations and finds each at minus its shift).
     return make_estimates(
         names=tuple(columns["image"]),
         poses=Poses(euler_to_rotation(torch.deg2rad(euler)), shifts * pixel_size),
