@@ -34,4 +34,4 @@ def compute_soft_modes(
     operator = LinearOperator(
         hessian.shape, matvec=lambda vector: hessian @ vector + lift * (rigid @ (rigid.T @ vector)), dtype=np.float64
     )
-    return eigsh(operator, k=count, which="SA", v0=start, ncv=max(4 * count, 60), maxiter=100 * hessian.shape[0])
+    return eigsh(operator, k=count, which="SA", v0=start, ncv=max(3 * count, 40), maxiter=100 * hessian.shape[0])

@@ -14,7 +14,9 @@ NEIGHBOURS_OF_HISTOGRAM = 3  # Xmipp's xmipp_pdb_analysis --operation distance_h
 NEIGHBOURS_TO_BE_RIGID = 3
 SHORTEST_SPRING = 1e-3  # A
 NAMED_AT_MOST = 5
+TYPICAL_NEIGHBOURS = 12
 MARGIN_OF_SUGGESTION = 1.2
+HEMNMA_CUTOFF = 8.0  # A, for heavy atoms
 FEW_SITES = 100  # all pairs are as quick as tetrahedra
 
 
@@ -48,16 +50,30 @@ def compute_relative_cutoff(positions: Float[np.ndarray, "sites 3"], *, percent:
     return float(np.percentile(distances[:, 1:], percent))
 
 
-def suggest_cutoff(positions: Float[np.ndarray, "sites 3"], *, n_neighbours: int = 12) -> float:
+def suggest_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
     """Suggest a cutoff, A, that makes one rigid piece of any set of sites.
 
     The greatest of: the longest link of the shortest tree that joins all sites, the distance within which every
-    site has four neighbours, and the mean distance to the `n_neighbours`-th neighbour; times 1.2.
+    site has four neighbours, and the mean distance to the twelfth neighbour; times 1.2.
     """
-    k = min(n_neighbours, len(positions) - 1)
-    distances, _ = cKDTree(positions).query(positions, k=k + 1)
-    every_site_held = distances[:, min(NEIGHBOURS_TO_BE_RIGID + 1, k)].max()
-    return MARGIN_OF_SUGGESTION * float(max(_find_longest_link(positions), every_site_held, distances[:, k].mean()))
+    held = _compute_neighbour_distances(positions, NEIGHBOURS_TO_BE_RIGID + 1).max()
+    typical = _compute_neighbour_distances(positions, TYPICAL_NEIGHBOURS).mean()
+    return MARGIN_OF_SUGGESTION * float(max(_find_longest_link(positions), held, typical))
+
+
+def choose_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
+    """Return the default cutoff, A: HEMNMA's 8, or the suggested one if 8 does not hold the sites together.
+
+    At most three times the mean distance to the twelfth neighbour: a piece that lies farther off is for the user to
+    see, not to be tied by springs across empty space.
+    """
+    longest = 3 * _compute_neighbour_distances(positions, TYPICAL_NEIGHBOURS).mean()
+    return max(HEMNMA_CUTOFF, min(suggest_cutoff(positions), float(longest)))
+
+
+def _compute_neighbour_distances(positions: Float[np.ndarray, "sites 3"], rank: int) -> Float[np.ndarray, "sites"]:
+    """Return the distance, A, of each site to its `rank`-th neighbour (the last, if there are fewer)."""
+    return cKDTree(positions).query(positions, k=[min(rank, len(positions) - 1) + 1])[0][:, 0]
 
 
 def _find_longest_link(positions: Float[np.ndarray, "sites 3"]) -> float:

@@ -13,6 +13,7 @@ from deephemnma.modes.blocks import make_block_basis
 from deephemnma.modes.eigen import compute_soft_modes
 from deephemnma.modes.elastic_network import (
     check_network,
+    choose_cutoff,
     compute_distances,
     compute_relative_cutoff,
     find_pairs,
@@ -23,7 +24,6 @@ from deephemnma.modes.hessian import compute_hessian
 from deephemnma.modes.rigid import N_RIGID, make_rigid_modes
 from deephemnma.modes.uniform_cutoff import UniformCutoff
 
-DEFAULT_CUTOFF = 8.0
 FLOPPY = 1e-9  # of the mean eigenvalue; the softest true modes seen lie above 1e-6
 SIGN_TIE = 1 - 1e-6
 
@@ -47,7 +47,8 @@ def compute_modes(
     n_modes
         How many to return, the six rigid ones included.
     cutoff
-        Sites up to this distance, A, are joined by a spring; 8 if neither this nor `relative_cutoff` is given.
+        Sites up to this distance, A, are joined by a spring. By default
+        :func:`~deephemnma.modes.elastic_network.choose_cutoff`: 8, or longer for beads and pseudoatoms.
     relative_cutoff
         Instead of `cutoff`: see :func:`~deephemnma.modes.elastic_network.compute_relative_cutoff`.
     force_field
@@ -115,7 +116,7 @@ def _resolve_cutoff(
         return compute_relative_cutoff(sites, percent=relative_cutoff)
     if cutoff is not None and not cutoff > 0:
         raise InputError(f"The cutoff (--cutoff) must be a positive distance in A, not {cutoff:g}.")
-    return DEFAULT_CUTOFF if cutoff is None else cutoff
+    return choose_cutoff(sites) if cutoff is None else cutoff
 
 
 def _check_count(n_modes: int, n_degrees: int) -> None:

@@ -1,0 +1,142 @@
+"""Fit Gaussians of one width to a density: add them where the residual is greatest, then move and weigh them all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from deephemnma.reference.splat import gather, get_margin, make_patches, splat
+
+GROWTH = 0.5  # sites added a round, of those at hand
+FEWEST_ADDED = 50
+STEPS = 40  # of gradient descent a round
+POSITION_STEP = 0.07  # widths
+WEIGHT_STEP = 0.035  # mean weights
+LEAST_WEIGHT = 0.02  # mean weights; what is lighter is dropped
+SEPARATION = 0.7  # widths; no site is added nearer to another
+MERGED = 0.5  # widths; of two sites nearer than this the lighter one is dropped
+MAX_ROUNDS = 40
+LEAST_GAIN = 0.02  # a round that lowers the error by less, relatively, is one of the last
+PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Gaussians that stand for a density on a grid.
+
+    Attributes
+    ----------
+    positions
+        Voxels, axes z y x.
+    weights
+        Peak of each Gaussian, positive.
+    error
+        Relative L2 error, ``|splat - density| / |density|``.
+    """
+
+    positions: Float[Tensor, "sites 3"]
+    weights: Float[Tensor, "sites"]
+    error: float
+
+
+def pack_gaussians(
+    density: Float[Tensor, "z y x"], *, width: float, target_error: float, max_sites: int, spacing: float
+) -> Packing:
+    """Fit Gaussians of standard deviation `width` (voxels) to `density` until the error is at most `target_error`.
+
+    Stops short where more Gaussians do not help, or would be more than `max_sites`: the caller reads the error.
+
+    Parameters
+    ----------
+    density
+        Not negative, zero within the margin of a patch from the border.
+    spacing
+        Length, voxels, in which the least distances between Gaussians are measured.
+    """
+    positions, weights = torch.zeros(0, 3), torch.zeros(0)
+    residual, norm = -density, float(density.norm())
+    packing, stalled = Packing(positions, weights, 1.0), 0
+    for _ in range(MAX_ROUNDS):
+        count = min(max(FEWEST_ADDED, int(GROWTH * len(weights))), max_sites - len(weights))
+        new_positions, new_weights = _propose(residual, positions, width=width, spacing=spacing)
+        positions = torch.cat((positions, new_positions[:count]))
+        weights = torch.cat((weights, new_weights[:count]))
+        positions, weights = _descend(density, positions, weights, width=width)
+        positions, weights = _prune(positions, weights, spacing=spacing)
+        residual = splat(make_patches(positions, width=width, shape=density.shape), weights, shape=density.shape)
+        residual = residual - density
+        error = float(residual.norm()) / norm
+        stalled = stalled + 1 if error > (1 - LEAST_GAIN) * packing.error else 0
+        packing = Packing(positions, weights, error)
+        if error <= target_error or stalled == PATIENCE or len(weights) >= max_sites:
+            break
+    return packing
+
+
+def _propose(
+    residual: Float[Tensor, "z y x"], positions: Float[Tensor, "sites 3"], *, width: float, spacing: float
+) -> tuple[Float[Tensor, "new 3"], Float[Tensor, "new"]]:
+    """Return the local maxima of what is missing, seen through the Gaussian itself, the greatest first."""
+    margin = get_margin(width)
+    missing = ndimage.gaussian_filter(-residual.numpy(), width, truncate=3.0)
+    inner = missing[margin:-margin, margin:-margin, margin:-margin]
+    peaks = np.argwhere((inner == ndimage.maximum_filter(inner, size=3)) & (inner > 0)) + margin
+    if len(positions):
+        peaks = peaks[cKDTree(positions.numpy()).query(peaks)[0] > SEPARATION * spacing]
+    heights = missing[tuple(peaks.T)]
+    order = np.argsort(-heights, kind="stable")
+    # a lone Gaussian seen through itself keeps 2^(-3/2) of its peak
+    return torch.from_numpy(peaks[order]).float(), torch.from_numpy(heights[order]).float() * 2**1.5
+
+
+def _descend(
+    density: Float[Tensor, "z y x"],
+    positions: Float[Tensor, "sites 3"],
+    weights: Float[Tensor, "sites"],
+    *,
+    width: float,
+) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
+    """Lower the error by Adam with steps that shrink to nothing; weights stay positive, positions inside."""
+    margin = get_margin(width)
+    farthest = torch.tensor(density.shape) - 1 - margin
+    mean_weight = float(weights.mean())
+    state = torch.cat((positions / (POSITION_STEP * width), weights[:, None] / (WEIGHT_STEP * mean_weight)), dim=1)
+    scale = torch.tensor([POSITION_STEP * width] * 3 + [WEIGHT_STEP * mean_weight])
+    state.requires_grad_(True)
+    adam = torch.optim.Adam([state], lr=1.0, betas=(0.9, 0.99))
+    shrink = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / STEPS)
+    for _ in range(STEPS):
+        with torch.no_grad():
+            positions, weights = _read_state(state * scale, farthest, margin)
+            patches = make_patches(positions, width=width, shape=density.shape)
+            residual = splat(patches, weights, shape=density.shape) - density
+            by_positions, by_weights = gather(patches, weights, residual=residual)
+            state.grad = torch.cat((by_positions, by_weights[:, None]), dim=1) * scale
+            state.copy_(torch.cat((positions, weights[:, None]), dim=1) / scale)
+        adam.step()
+        shrink.step()
+    return _read_state(state.detach() * scale, farthest, margin)
+
+
+def _read_state(
+    values: Float[Tensor, "sites 4"], farthest: Tensor, margin: int
+) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
+    positions = torch.minimum(values[:, :3].clamp_min(margin), farthest.to(values))
+    return positions, values[:, 3].clamp_min(0)
+
+
+def _prune(
+    positions: Float[Tensor, "sites 3"], weights: Float[Tensor, "sites"], *, spacing: float
+) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
+    """Drop sites of hardly any weight, and the lighter one of two that ran into each other."""
+    kept = weights > LEAST_WEIGHT * weights.mean()
+    positions, weights = positions[kept], weights[kept]
+    pairs = torch.from_numpy(cKDTree(positions.numpy()).query_pairs(MERGED * spacing, output_type="ndarray"))
+    first, second = pairs[:, 0], pairs[:, 1]
+    kept = torch.ones_like(weights, dtype=torch.bool)
+    kept[torch.where(weights[first] < weights[second], first, second)] = False
+    return positions[kept], weights[kept]
