@@ -69,7 +69,7 @@ class Optics:
         """Return a copy on `device`."""
         return self._map(lambda values: values.to(device, dtype))
 
-    def _map(self, change) -> "Optics":  # noqa: ANN001
+    def _map(self, change) -> "Optics":
         tensors = {field.name: getattr(self, field.name) for field in fields(self)}
         flipped = tensors.pop("phase_flipped")
         return replace(self, **{name: change(values) for name, values in tensors.items()}, phase_flipped=flipped)

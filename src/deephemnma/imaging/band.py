@@ -61,9 +61,7 @@ class Band:
         return transforms
 
 
-def make_band(
-    box_size: int, pixel_size: float, *, resolution: float = 0.0, device: torch.device | str = "cpu"
-) -> Band:
+def make_band(box_size: int, pixel_size: float, *, resolution: float = 0.0, device: torch.device | str = "cpu") -> Band:
     """Make the band of all components coarser than `resolution` (A), at most up to just below Nyquist."""
     nyquist = (box_size - 1) // 2
     wanted = nyquist if resolution <= 0 else int(box_size * pixel_size / resolution)

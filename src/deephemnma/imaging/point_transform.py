@@ -135,7 +135,7 @@ def make_point_transform(band: Band, *, tolerance: float = 1e-4) -> PointTransfo
     return SplatTransform(band, half_width=4 if tolerance >= 1e-4 else 6)
 
 
-def _run_in_threads(work, count: int) -> None:  # noqa: ANN001
+def _run_in_threads(work, count: int) -> None:
     threads = min(torch.get_num_threads(), count)
     if threads <= 1:
         work(range(count))

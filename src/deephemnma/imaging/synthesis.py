@@ -25,10 +25,13 @@ class ImageFormation:
         Typical grey-value scale of the data set.
     noise
         Noise of the data set.
+    contrast_spread
+        Standard deviation of the contrast from image to image.
     """
 
     contrast: float
     noise: NoiseModel
+    contrast_spread: float = 0.0
 
 
 def project_images(

@@ -1,0 +1,70 @@
+"""Search from no prior knowledge."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from deephemnma.alignment.bank import Bank, make_bank, make_conformation_grid, make_shift_grid
+from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.scale import Scales
+from deephemnma.alignment.schedule import select_distinct
+from deephemnma.alignment.score_bank import score_bank
+from deephemnma.alignment.state import State
+from deephemnma.alignment.strategy import SearchStrategy
+from deephemnma.imaging.projector import Projector
+from deephemnma.settings.estimate import EstimateSettings
+
+POOL = 8
+"""Templates kept for each start that is wanted, so that there is a choice of distinct ones."""
+SPACING = 0.3
+"""Starts lie this far apart, in units of the resolution; so do the shifts that are tried."""
+
+
+class ExhaustiveSearch(SearchStrategy):
+    """Compares every image with a bank of templates over all orientations and a grid of conformations and shifts.
+
+    Parameters
+    ----------
+    bank
+        Templates on the band of the search.
+    shifts
+        Shifts tried, A.
+    starts
+        See :class:`SearchStrategy`.
+    scales
+        Of the reference.
+    projector
+        Whose band the bank lies on.
+    """
+
+    def __init__(
+        self, bank: Bank, *, shifts: Float[Tensor, "shifts 2"], starts: int, scales: Scales, projector: Projector
+    ) -> None:
+        self.band = projector.band
+        self.starts = starts
+        self._bank, self._shifts, self._scales = bank, shifts, scales
+        self._distance = SPACING * self.band.box_size * self.band.pixel_size / self.band.max_index
+
+    def propose(self, observations: Observations, ids: Int[Tensor, "images"]) -> State:
+        """See :meth:`SearchStrategy.propose`."""
+        kept = min(self.starts * POOL, len(self._bank))
+        found = score_bank(observations, self._bank, self._shifts, kept=kept)
+        rows = select_distinct(
+            found.states, -found.gains, kept=self.starts, distance=self._distance, scales=self._scales
+        )
+        return found.states.select(rows.flatten())
+
+
+def make_exhaustive_search(projector: Projector, *, scales: Scales, settings: EstimateSettings) -> ExhaustiveSearch:
+    """Build the bank on the projector's band: seconds to a minute, once a process."""
+    conformations = make_conformation_grid(
+        projector.n_modes,
+        scales=scales,
+        extent=settings.amplitude_range,
+        spacing=settings.amplitude_spacing,
+        most=settings.max_conformations,
+    )
+    bank = make_bank(projector, n_orientations=settings.orientations, conformations=conformations)
+    spacing = SPACING * projector.band.box_size * projector.band.pixel_size / projector.band.max_index
+    shifts = make_shift_grid(settings.shift_range, spacing)
+    starts = min(settings.starts, len(bank))
+    return ExhaustiveSearch(bank, shifts=shifts, starts=starts, scales=scales, projector=projector)

@@ -1,0 +1,109 @@
+"""Levenberg-Marquardt on many images at once."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from deephemnma.alignment.objective import Evaluation, evaluate
+from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.state import State
+from deephemnma.imaging.projector import Projector
+
+FIRST_DAMPING, DAMPING_DOWN, DAMPING_UP = 1e-2, 0.2, 5.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where the descent ended.
+
+    Attributes
+    ----------
+    state, evaluation
+        The best state of each image and the likelihood there.
+    converged
+        True where the last step was predicted to gain less than the tolerance.
+    """
+
+    state: State
+    evaluation: Evaluation
+    converged: Bool[Tensor, "images"]
+
+    def select(self, rows: Int[Tensor, "rows"]) -> "Fit":
+        """Return the fits of `rows`."""
+        return Fit(self.state.select(rows), self.evaluation.select(rows), self.converged[rows])
+
+
+def fit(
+    observations: Observations,
+    projector: Projector,
+    start: State,
+    *,
+    step_scale: Float[Tensor, "parameters"],
+    iterations: int,
+    tolerance: float = 1e-2,
+) -> Fit:
+    """Descend from `start`.
+
+    The damping follows Marquardt (diagonal of the curvature); a step is also cut to one unit of `step_scale`, a
+    trust region in A of displacement rather than in raw amplitudes.
+
+    Parameters
+    ----------
+    observations, projector
+        Data and model, on the same band.
+    start
+        One state an image.
+    step_scale
+        Longest step in each of amplitudes, rotation, shift (their norm after scaling is at most 1).
+    iterations
+        Evaluations at the most; the loop ends early when all images have converged.
+    tolerance
+        In units of the log likelihood; 0.01 is a seventh of a standard deviation.
+    """
+    best = evaluate(observations, projector, start)
+    found = Fit(start, best, torch.zeros_like(best.cost, dtype=torch.bool))
+    damping = torch.full_like(best.contrast, FIRST_DAMPING)
+    for _ in range(iterations):
+        active = (~found.converged).nonzero()[:, 0]
+        if not len(active):
+            break
+        step, predicted = _propose(found.evaluation, damping, step_scale)
+        trial_state = found.state.select(active).move(step[active])
+        trial = evaluate(observations.select(active), projector, trial_state)
+        found, better = _accept(found, active, trial_state, trial)
+        damping = torch.where(better, damping * DAMPING_DOWN, damping * DAMPING_UP)
+        # A step refused for want of a gain worth having is the end of the road as well.
+        found = replace(found, converged=found.converged | (predicted < tolerance))
+    return found
+
+
+def _propose(
+    best: Evaluation, damping: Float[Tensor, "images"], step_scale: Float[Tensor, "parameters"]
+) -> tuple[Float[Tensor, "images parameters"], Float[Tensor, "images"]]:
+    """Return the damped step, cut to the trust region, and the gain that the quadratic model predicts for it."""
+    diagonal = best.curvature.diagonal(dim1=-2, dim2=-1).clamp_min(1e-20)
+    scale = diagonal.rsqrt()
+    scaled = best.curvature * scale[:, :, None] * scale[:, None, :]
+    damped = scaled + torch.diag_embed(damping[:, None].expand_as(diagonal) + 1e-6)
+    step = -scale * torch.linalg.solve_ex(damped, best.gradient * scale)[0]
+    step = torch.nan_to_num(step)
+    length = (step[:, :-1] / step_scale).norm(dim=1)
+    step = step / length.clamp_min(1)[:, None]
+    slope = (step * best.gradient).sum(1)
+    bend = (step[:, None] @ best.curvature @ step[:, :, None])[:, 0, 0]
+    return step[:, :-1], -(slope + bend / 2)
+
+
+def _accept(
+    found: Fit, active: Int[Tensor, "active"], trial_state: State, trial: Evaluation
+) -> tuple[Fit, Bool[Tensor, "images"]]:
+    """Put the trials of the `active` images that lowered the cost in the place of what was best."""
+    better = torch.zeros_like(found.converged)
+    better[active] = trial.cost < found.evaluation.cost[active]
+    place = torch.zeros(len(better), dtype=torch.long, device=better.device)
+    place[active] = torch.arange(len(active), device=place.device)
+    state = found.state.replace_where(better, trial_state.select(place))
+    evaluation = found.evaluation.replace_where(better, trial.select(place))
+    return Fit(state, evaluation, found.converged), better

@@ -1,0 +1,80 @@
+"""The likelihood of a state, its slope and its curvature."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.state import State
+from deephemnma.imaging.projector import Projector
+
+SMALLEST_CONTRAST = 1e-12
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The likelihood around a state, the contrast being fitted.
+
+    Parameters are (amplitudes, rotation, shift, contrast).
+
+    Attributes
+    ----------
+    cost
+        ``0.5 * sum |data - contrast * transfer * projection|^2``, summed in float64: differences count.
+    contrast
+        The best one, never negative.
+    gradient, curvature
+        Of the cost; the curvature is the Fisher matrix (Gauss-Newton).
+    """
+
+    cost: Float[Tensor, "images"]
+    contrast: Float[Tensor, "images"]
+    gradient: Float[Tensor, "images parameters"]
+    curvature: Float[Tensor, "images parameters parameters"]
+
+    def select(self, rows: Int[Tensor, "rows"]) -> "Evaluation":
+        """Return the evaluations of `rows`, which may repeat."""
+        return Evaluation(self.cost[rows], self.contrast[rows], self.gradient[rows], self.curvature[rows])
+
+    def replace_where(self, chosen: Bool[Tensor, "images"], other: "Evaluation") -> "Evaluation":
+        """Return `other` where `chosen`, this elsewhere."""
+        return Evaluation(
+            torch.where(chosen, other.cost, self.cost),
+            torch.where(chosen, other.contrast, self.contrast),
+            torch.where(chosen[:, None], other.gradient, self.gradient),
+            torch.where(chosen[:, None, None], other.curvature, self.curvature),
+        )
+
+
+def evaluate(observations: Observations, projector: Projector, state: State) -> Evaluation:
+    """Evaluate the likelihood of each image at its state."""
+    value, derivatives = projector.linearize(state.rotations, state.shifts, state.amplitudes)
+    value = torch.view_as_real(value * observations.transfer).flatten(1)
+    derivatives = torch.view_as_real(derivatives * observations.transfer[:, None]).flatten(2)
+    data = torch.view_as_real(observations.data).flatten(1)
+    energy = value.square().sum(1).clamp_min(torch.finfo(value.dtype).tiny)
+    contrast = ((value * data).sum(1) / energy).clamp_min(SMALLEST_CONTRAST)
+    residual = data - contrast[:, None] * value
+    jacobian = torch.cat((contrast[:, None, None] * derivatives, value[:, None]), dim=1)
+    return Evaluation(
+        cost=residual.square().sum(1, dtype=torch.float64) / 2,
+        contrast=contrast,
+        gradient=-(jacobian @ residual[:, :, None])[:, :, 0],
+        curvature=jacobian @ jacobian.mT,
+    )
+
+
+def invert_fisher(curvature: Float[Tensor, "images parameters parameters"]) -> Float[Tensor, "images inner inner"]:
+    """Return the covariance of (amplitudes, rotation, shift) with the contrast marginalised: the Cramer-Rao bound.
+
+    Computed in float64 after scaling to a unit diagonal, for the units of the parameters differ by orders of magnitude.
+    A direction the data do not see has infinite variance.
+    """
+    scale = curvature.diagonal(dim1=-2, dim2=-1).double().clamp_min(1e-300).rsqrt()
+    scaled = curvature.double() * scale[:, :, None] * scale[:, None, :]
+    inverse, failed = torch.linalg.inv_ex(scaled)
+    unseen = (failed > 0) | (inverse.diagonal(dim1=-2, dim2=-1) <= 0).any(1)
+    inverse = torch.where(unseen[:, None, None], torch.inf, inverse)
+    return (inverse * scale[:, :, None] * scale[:, None, :])[:, :-1, :-1]
