@@ -19,6 +19,8 @@ from deephemnma.network.seed import make_generator
 
 TOLERANCE = 1e-2
 """Of the projector: far below the noise."""
+LEAST_CONTRAST = 0.2
+"""No simulated image has less than this share of the typical contrast."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class SimulatedImages(TrainingImages):
     ) -> None:
         self._model, self._modes, self._distribution = model.to(device), modes.to(device), distribution
         self._optics, self._preparation, self._seed, self._device = optics, preparation, seed, device
-        self._contrast, self._noise = formation.contrast, formation.noise.resample(preparation.box_size)
+        self._formation, self._noise = formation, formation.noise.resample(preparation.box_size)
 
     def draw(self, step: int, count: int) -> Batch:
         """See :meth:`TrainingImages.draw`."""
@@ -93,8 +95,14 @@ class SimulatedImages(TrainingImages):
             tolerance=TOLERANCE,
         )
         noise = self._noise.draw(count, generator=make_generator(self._seed, "noise", step, device=self._device))
-        images = prepare_images(self._contrast * clean + noise, optics, self._preparation)
+        contrasts = self._draw_contrasts(count, generator).to(self._device)
+        images = prepare_images(contrasts[:, None, None] * clean + noise, optics, self._preparation)
         return Batch(images, labels.to(self._device))
+
+    def _draw_contrasts(self, count: int, generator: torch.Generator) -> Float[Tensor, "count"]:
+        mean, spread = self._formation.contrast, self._formation.contrast_spread
+        drawn = mean + spread * torch.randn(count, generator=generator)
+        return drawn.clamp_min(LEAST_CONTRAST * mean)
 
 
 class EstimatedImages(TrainingImages):
