@@ -41,7 +41,7 @@ def compute_cumulative_overlap(modes: Modes, displacement: Float[Tensor, "sites 
     return compute_overlap(modes, displacement).square().cumsum(dim=0).sqrt()
 
 
-def make_mode_table(modes: Modes) -> dict[str, list[float]]:
+def make_mode_table(modes: Modes) -> dict[str, list[int] | list[float]]:
     """Return the columns ``number, eigenvalue, collectivity, score``, one row a mode."""
     return {
         "number": list(modes.numbers),

@@ -64,10 +64,10 @@ def suggest_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
 def choose_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
     """Return the default cutoff, A: HEMNMA's 8, or the suggested one if 8 does not hold the sites together.
 
-    At most three times the mean distance to the twelfth neighbour: a piece that lies farther off is for the user to
+    At most three times the median distance to the twelfth neighbour: a piece that lies farther off is for the user to
     see, not to be tied by springs across empty space.
     """
-    longest = 3 * _compute_neighbour_distances(positions, TYPICAL_NEIGHBOURS).mean()
+    longest = 3 * np.median(_compute_neighbour_distances(positions, TYPICAL_NEIGHBOURS))
     return max(HEMNMA_CUTOFF, min(suggest_cutoff(positions), float(longest)))
 
 
@@ -125,7 +125,7 @@ def check_network(
         )
 
 
-def name_sites(sites: Sequence[int], names: Sequence[str] | None) -> str:
+def name_sites(sites: Int[np.ndarray, "sites"], names: Sequence[str] | None) -> str:
     """Return the first few of `sites`, by name or by number from 1."""
     shown = [names[site] if names is not None else f"site {site + 1}" for site in sites[:NAMED_AT_MOST]]
     return ", ".join(shown) + (f" and {len(sites) - NAMED_AT_MOST} more" if len(sites) > NAMED_AT_MOST else "")

@@ -37,7 +37,8 @@ def compute_hessian(
     n_sites = len(positions)
     links = positions[pairs[:, 1]] - positions[pairs[:, 0]]
     directions = links / np.linalg.norm(links, axis=-1, keepdims=True)
-    springs = stiffness[:, None, None] * directions[:, :, None] * directions[:, None, :]
+    halves = np.sqrt(stiffness)[:, None] * directions  # a product of equals is symmetric to the last bit
+    springs = halves[:, :, None] * halves[:, None, :]
     first, second, every = pairs[:, 0], pairs[:, 1], np.arange(n_sites)
     rows, columns = np.concatenate((first, second, every)), np.concatenate((second, first, every))
     blocks = np.concatenate((-springs, -springs, _sum_per_site(springs, pairs, n_sites)))

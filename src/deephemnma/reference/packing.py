@@ -101,32 +101,24 @@ def _descend(
     width: float,
 ) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
     """Lower the error by Adam with steps that shrink to nothing; weights stay positive, positions inside."""
+    # in units of its step, a position and a weight change alike
+    scale = torch.tensor([POSITION_STEP * width] * 3 + [WEIGHT_STEP * float(weights.mean())])
     margin = get_margin(width)
-    farthest = torch.tensor(density.shape) - 1 - margin
-    mean_weight = float(weights.mean())
-    state = torch.cat((positions / (POSITION_STEP * width), weights[:, None] / (WEIGHT_STEP * mean_weight)), dim=1)
-    scale = torch.tensor([POSITION_STEP * width] * 3 + [WEIGHT_STEP * mean_weight])
-    state.requires_grad_(True)
+    lowest = torch.tensor([margin] * 3 + [0]) / scale
+    highest = torch.tensor([side - 1 - margin for side in density.shape] + [torch.inf]) / scale
+    state = torch.cat((positions, weights[:, None]), dim=1) / scale
     adam = torch.optim.Adam([state], lr=1.0, betas=(0.9, 0.99))
     shrink = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / STEPS)
     for _ in range(STEPS):
-        with torch.no_grad():
-            positions, weights = _read_state(state * scale, farthest, margin)
-            patches = make_patches(positions, width=width, shape=density.shape)
-            residual = splat(patches, weights, shape=density.shape) - density
-            by_positions, by_weights = gather(patches, weights, residual=residual)
-            state.grad = torch.cat((by_positions, by_weights[:, None]), dim=1) * scale
-            state.copy_(torch.cat((positions, weights[:, None]), dim=1) / scale)
+        positions, weights = (state * scale).split((3, 1), dim=1)
+        patches = make_patches(positions, width=width, shape=density.shape)
+        residual = splat(patches, weights[:, 0], shape=density.shape) - density
+        by_positions, by_weights = gather(patches, weights[:, 0], residual=residual)
+        state.grad = torch.cat((by_positions, by_weights[:, None]), dim=1) * scale
         adam.step()
+        state.clamp_(lowest, highest)
         shrink.step()
-    return _read_state(state.detach() * scale, farthest, margin)
-
-
-def _read_state(
-    values: Float[Tensor, "sites 4"], farthest: Tensor, margin: int
-) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
-    positions = torch.minimum(values[:, :3].clamp_min(margin), farthest.to(values))
-    return positions, values[:, 3].clamp_min(0)
+    return (state * scale)[:, :3], (state * scale)[:, 3]
 
 
 def _prune(

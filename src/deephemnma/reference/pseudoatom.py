@@ -89,9 +89,9 @@ def make_pseudoatoms(
         if len(packing.weights) < max_sites:
             break
     raise InputError(
-        f"{len(packing.weights)} Gaussians of {candidate * density.voxel_size:.2f} A represent {density.source} with an "
-        f"error of {packing.error:.3f} at best, not {target_error:g}: the map may be noisy at this scale; low-pass it, "
-        f"or set --target-error to {math.ceil(100 * packing.error) / 100 + 0.01:.2f}, or change --width."
+        f"{len(packing.weights)} Gaussians of {candidate * density.voxel_size:.2f} A represent {density.source} with "
+        f"an error of {packing.error:.3f} at best, not {target_error:g}: the map may be noisy at this scale; low-pass "
+        f"it, or set --target-error to {math.ceil(100 * packing.error) / 100 + 0.01:.2f}, or change --width."
     )
 
 
