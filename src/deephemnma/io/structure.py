@@ -64,7 +64,8 @@ def compute_scattering(element: str) -> float:
 
 def _parse(path: Path) -> gemmi.Structure:
     try:
-        structure = gemmi.read_structure(str(path))
+        # Chain parts are not merged, so that atoms keep the order of the file.
+        structure = gemmi.read_structure(str(path), merge_chain_parts=False)
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
             f"{path} cannot be read as an atomic model ({error}): give a PDB or mmCIF file, plain or .gz."

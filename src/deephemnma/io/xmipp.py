@@ -1,5 +1,6 @@
 """Results of HEMNMA: the metadata (``.xmd``) that ``xmipp_nma_alignment`` writes."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from deephemnma.core.rotation import euler_to_rotation
 from deephemnma.io.atomic import require_file
 
 COLUMNS = ("image", "angleRot", "angleTilt", "anglePsi", "shiftX", "shiftY", "nmaDisplacements")
+OLD_COLUMNS = (*COLUMNS[:-1], "NMADisplacements")  # until about 2020
 
 
 def read_hemnma_results(path: Path | str, *, mode_numbers: Sequence[int], pixel_size: float) -> Estimates:
@@ -60,8 +62,8 @@ def _read_columns(path: Path) -> dict[str, list[str]]:
         document = gemmi.cif.read(str(path))
     except (ValueError, RuntimeError, OSError) as error:
         raise InputError(f"{path} cannot be read as Xmipp metadata ({error}).") from None
-    for block in document:
-        table = block.find([f"_{name}" for name in COLUMNS])
+    for block, names in itertools.product(document, (COLUMNS, OLD_COLUMNS)):
+        table = block.find([f"_{name}" for name in names])
         if len(table):
             rows = [[gemmi.cif.as_string(value) for value in row] for row in table]
             return {name: [row[column] for row in rows] for column, name in enumerate(COLUMNS)}
