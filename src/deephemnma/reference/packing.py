@@ -123,7 +123,7 @@ def _descend(
 
 def _prune(
     positions: Float[Tensor, "sites 3"], weights: Float[Tensor, "sites"], *, spacing: float
-) -> tuple[Float[Tensor, "sites 3"], Float[Tensor, "sites"]]:
+) -> tuple[Float[Tensor, "kept 3"], Float[Tensor, "kept"]]:
     """Drop sites of hardly any weight, and the lighter one of two that ran into each other."""
     kept = weights > LEAST_WEIGHT * weights.mean()
     positions, weights = positions[kept], weights[kept]

@@ -1,4 +1,6 @@
-"""Options of the reference and its modes."""
+"""Which modes the user means."""
+
+import re
 
 from deephemnma.core.error import InputError
 
@@ -23,9 +25,10 @@ def parse_mode_numbers(text: str) -> tuple[int, ...]:
 
 
 def _parse_range(part: str, text: str) -> range:
-    first, dash, last = part.partition("-")
-    if not (first.isascii() and first.isdigit()) or (dash and not (last.isascii() and last.isdigit())):
+    match = re.fullmatch(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?", part)
+    if match is None:
         raise InputError(f'Modes (--modes) are written like "7-9" or "7,8,11", not "{text}".')
-    if dash and int(last) < int(first):
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
         raise InputError(f'The range "{part}" of modes (--modes) runs backwards: write the lower number first.')
-    return range(int(first), int(last if dash else first) + 1)
+    return range(first, last + 1)
