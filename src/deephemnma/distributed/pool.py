@@ -5,6 +5,7 @@ or 64 share the blocks.
 """
 
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -59,7 +60,7 @@ def map_blocks(prepare: Callable[[], Callable[[Any], Any]], items: Iterable[Any]
         return
     items = list(items)
     with _single_thread_environment():
-        pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"), initializer=_start, initargs=(prepare,))
+        pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"), initializer=_start, initargs=(pickle.dumps(prepare),))
         try:
             yield from _drain({pool.submit(_run, item) for item in items})
         finally:
@@ -84,10 +85,11 @@ def _drain(pending: set[Future]) -> Iterator[Done]:
             yield future.result()
 
 
-def _start(prepare: Callable[[], Callable[[Any], Any]]) -> None:
+def _start(pickled: bytes) -> None:
+    """Make this process's worker. Plain pickling copies tensors, which processes would share otherwise."""
     global _work
     torch.set_num_threads(1)
-    _work = prepare()
+    _work = pickle.loads(pickled)()
 
 
 def _run(item: Any) -> Done:

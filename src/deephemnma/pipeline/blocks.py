@@ -1,5 +1,6 @@
 """A stage over images, cut into blocks of image ids: a killed run repeats only the blocks that are missing."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ from deephemnma.pipeline.stage import StageFolder
 
 Block = tuple[int, int]
 """First image and the one after the last."""
-EstimateIds = Callable[[Tensor], Estimates]
+EstimateIds = Callable[[Tensor], tuple[Estimates, ...]]
+"""What makes estimates of images from their ids; several, where an image has several hypotheses."""
 
 
 def run_blocks(
@@ -26,7 +28,7 @@ def run_blocks(
     prepare: Callable[[], EstimateIds],
     n_workers: int,
     label: str,
-) -> Estimates:
+) -> tuple[Estimates, ...]:
     """Return the estimates of images 0 to `count`, made block by block and merged by id.
 
     Parameters
@@ -45,24 +47,30 @@ def run_blocks(
         Shown beside the progress.
     """
     blocks = [(first, min(first + block_size, count)) for first in range(0, count, block_size)]
-    missing = [block for block in blocks if not _get_path(stage.blocks, block).exists()]
+    missing = [block for block in blocks if not _get_folder(stage.blocks, block).exists()]
     with track_progress(label, count) as advance:
-        advance(sum(last - first for first, last in set(blocks) - set(missing)))
+        advance(count - sum(last - first for first, last in missing))
         worker = partial(_make_block_worker, prepare, stage.blocks)
         for done in map_blocks(worker, missing, n_workers=min(n_workers, max(1, len(missing)))):
             stage.save(process=done.process, cpu_seconds=done.cpu_seconds)
             advance(done.item[1] - done.item[0])
-    return concatenate_estimates([read_estimates(_get_path(stage.blocks, block)) for block in blocks])
+    parts = [[read_estimates(file) for file in sorted(_get_folder(stage.blocks, block).iterdir())] for block in blocks]
+    return tuple(concatenate_estimates(list(same_rank)) for same_rank in zip(*parts, strict=True))
 
 
 def _make_block_worker(prepare: Callable[[], EstimateIds], folder: Path) -> Callable[[Block], None]:
     estimate = prepare()
 
     def work(block: Block) -> None:
-        write_estimates(_get_path(folder, block), estimate(torch.arange(*block)))
+        done = _get_folder(folder, block)
+        beside = done.with_name(f".{done.name}")
+        shutil.rmtree(beside, ignore_errors=True)
+        for rank, estimates in enumerate(estimate(torch.arange(*block))):
+            write_estimates(beside / f"{rank:02d}.parquet", estimates)
+        beside.rename(done)
 
     return work
 
 
-def _get_path(folder: Path, block: Block) -> Path:
-    return folder / f"{block[0]:08d}-{block[1]:08d}.parquet"
+def _get_folder(folder: Path, block: Block) -> Path:
+    return folder / f"{block[0]:08d}-{block[1]:08d}"

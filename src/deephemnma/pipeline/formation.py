@@ -10,7 +10,7 @@ from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.atomic import read_json, write_json
 
-FILE = "image_formation.json"
+FORMATION_FILE = "image_formation.json"
 
 
 def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, Any] | None = None) -> None:
@@ -18,6 +18,7 @@ def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, A
     noise = formation.noise
     content = {
         "contrast": formation.contrast,
+        "contrast_spread": formation.contrast_spread,
         "noise": {
             "box_size": noise.box_size,
             "pixel_size": noise.pixel_size,
@@ -33,6 +34,7 @@ def read_formation(path: Path) -> ImageFormation:
     try:
         noise = content["noise"]
         power = torch.tensor(noise["power"], dtype=torch.float64)
-        return ImageFormation(content["contrast"], NoiseModel(power, noise["box_size"], noise["pixel_size"]))
+        model = NoiseModel(power, noise["box_size"], noise["pixel_size"])
+        return ImageFormation(content["contrast"], model, contrast_spread=content["contrast_spread"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} lacks {error}: it should hold contrast and noise, as `estimate` writes it.") from None

@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
+import torch
+
 from deephemnma.core.error import InputError
+from deephemnma.core.estimates import Estimates, Status
+from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles import ParticleStack, read_particles
+from deephemnma.io.star import write_particle_star
+from deephemnma.io.table import read_estimates, write_estimates
+from deephemnma.pipeline.formation import FORMATION_FILE, read_formation
 
 PARTICLES_FILE = "particles.star"
 ESTIMATES_FILE = "estimates.parquet"
@@ -30,3 +37,43 @@ def find_file(path: Path, *names: str) -> Path:
 def load_particles(path: Path, *, datadir: Path | None = None) -> ParticleStack:
     """Open the particles of a star file or of a stage's folder."""
     return read_particles(find_file(path, PARTICLES_FILE), datadir=datadir)
+
+
+def load_estimates(path: Path, *, mode_numbers: tuple[int, ...] | None = None) -> Estimates:
+    """Read the estimates of a table, a star file or a stage's folder."""
+    return read_estimates(find_file(path, ESTIMATES_FILE, TRUTH_FILE), mode_numbers=mode_numbers)
+
+
+def match_estimates(estimates: Estimates, particles: ParticleStack) -> Estimates:
+    """Return the rows of `estimates` in the order of the particles.
+
+    Raises
+    ------
+    InputError
+        If a particle has none.
+    """
+    row_of = {name: row for row, name in enumerate(estimates.names)}
+    missing = [name for name in particles.names if name not in row_of]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(particles)} particles have no estimate (the first is {missing[0]}): "
+            "give estimates of these particles."
+        )
+    return estimates.select(torch.tensor([row_of[name] for name in particles.names], dtype=torch.long))
+
+
+def find_formation(formation: Path | None, estimates: Path) -> ImageFormation | None:
+    """Return the contrast and noise of the file named, or of the one beside the estimates, or None."""
+    if formation is not None:
+        return read_formation(find_file(formation, FORMATION_FILE))
+    beside = (estimates if estimates.is_dir() else estimates.parent) / FORMATION_FILE
+    return read_formation(beside) if beside.exists() else None
+
+
+def write_results(folder: Path, estimates: Estimates, particles: ParticleStack) -> dict[str, int]:
+    """Write both tables of a stage's estimates, and return how many images have which status."""
+    write_particle_star(
+        folder / ESTIMATES_STAR, table=particles.table, optics_table=particles.optics_table, estimates=estimates
+    )
+    write_estimates(folder / ESTIMATES_FILE, estimates)
+    return {str(status): estimates.status.count(status) for status in Status if status in estimates.status}

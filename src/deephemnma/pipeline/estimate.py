@@ -1,0 +1,81 @@
+"""The stage `estimate`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from deephemnma.alignment.aligner import align_images
+from deephemnma.alignment.estimation import make_search_aligner, measure_formation
+from deephemnma.core.estimates import Estimates
+from deephemnma.distributed.device import choose_device, choose_workers
+from deephemnma.pipeline.blocks import EstimateIds, run_blocks
+from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.particles import load_particles, write_results
+from deephemnma.pipeline.progress import track_progress
+from deephemnma.pipeline.reference import Reference, load_reference
+from deephemnma.pipeline.stage import StageFolder, run_stage
+from deephemnma.settings.stage.estimate import EstimateStage
+
+BLOCK = 32
+
+
+def run_estimate(settings: EstimateStage, *, output: Path | str) -> Path:
+    """Find conformation, orientation and shift of every image from no prior knowledge.
+
+    Writes `estimates.parquet`, `estimates.star` and `image_formation.json` (the contrast and noise measured).
+
+    Parameters
+    ----------
+    settings
+        Particles, molecule and search.
+    output
+        Folder; see :func:`~deephemnma.pipeline.stage.run_stage`.
+
+    Returns
+    -------
+    folder : Path
+        `output`.
+    """
+    return run_stage("estimate", settings, output=output, body=_estimate)
+
+
+def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
+    reference = load_reference(settings.reference)
+    particles = load_particles(settings.particles, datadir=settings.datadir)
+    device = choose_device(settings.device)
+    formation = stage.path / FORMATION_FILE
+    if not formation.exists():
+        with track_progress("contrast and noise", 1) as advance:
+            measured = measure_formation(
+                reference.model, reference.modes, particles, settings=settings.search, device=device
+            )
+            write_formation(formation, measured)
+            advance(1)
+    (estimates,) = run_blocks(
+        stage,
+        len(particles),
+        block_size=BLOCK,
+        prepare=partial(_prepare, settings, reference, formation),
+        n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
+        label="estimated images",
+    )
+    return {"images": len(estimates), **write_results(stage.path, estimates, particles)}
+
+
+def _prepare(settings: EstimateStage, reference: Reference, formation: Path) -> EstimateIds:
+    particles = load_particles(settings.particles, datadir=settings.datadir)
+    aligner = make_search_aligner(
+        reference.model,
+        reference.modes,
+        particles,
+        settings=settings.search,
+        formation=read_formation(formation),
+        device=choose_device(settings.device),
+    )
+
+    def estimate(ids: Tensor) -> tuple[Estimates, ...]:
+        return (align_images(aligner, particles, ids),)
+
+    return estimate

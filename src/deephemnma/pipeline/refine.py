@@ -1,0 +1,135 @@
+"""The stage `refine`."""
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.alignment.aligner import Aligner, align_images
+from deephemnma.alignment.estimation import make_refinement_aligner, make_search_aligner, measure_formation
+from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
+from deephemnma.distributed.device import choose_device, choose_workers
+from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.io.particles import ParticleStack
+from deephemnma.io.table import read_estimates, write_estimates
+from deephemnma.pipeline.blocks import EstimateIds, run_blocks
+from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.particles import (
+    find_formation,
+    load_estimates,
+    load_particles,
+    match_estimates,
+    write_results,
+)
+from deephemnma.pipeline.predict import HYPOTHESES
+from deephemnma.pipeline.reference import Reference, load_reference
+from deephemnma.pipeline.stage import StageFolder, run_stage
+from deephemnma.settings.stage.refine import RefineStage
+
+BLOCK = 32
+LOCAL_FILE = "local.parquet"
+
+
+def run_refine(settings: RefineStage, *, output: Path | str) -> Path:
+    """Finish predictions, estimates or poses of a star file by local refinement.
+
+    Images whose refined fit is rejected go through the search from no prior knowledge (``fall_back``); the better of
+    both answers is kept. Writes `estimates.parquet`, `estimates.star` and `image_formation.json`; with a fall-back also
+    `local.parquet`, what local refinement alone gave.
+
+    Parameters
+    ----------
+    settings
+        Particles, what to start from, and refinement.
+    output
+        Folder; see :func:`~deephemnma.pipeline.stage.run_stage`.
+
+    Returns
+    -------
+    folder : Path
+        `output`.
+    """
+    return run_stage("refine", settings, output=output, body=_refine)
+
+
+def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
+    reference = load_reference(settings.reference)
+    particles = load_particles(settings.particles, datadir=settings.datadir)
+    device = choose_device(settings.device)
+    formation = stage.path / FORMATION_FILE
+    if not formation.exists():
+        known = find_formation(settings.formation, settings.estimates)
+        write_formation(formation, known or _measure(settings, reference, device))
+    estimates, *local = run_blocks(
+        stage,
+        len(particles),
+        block_size=BLOCK,
+        prepare=partial(_prepare, settings, reference, formation),
+        n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
+        label="refined images",
+    )
+    summary = {"images": len(estimates), **write_results(stage.path, estimates, particles)}
+    for refined in local:
+        write_estimates(stage.path / LOCAL_FILE, refined)
+        sent = refined.status.count(Status.REJECTED)
+        summary |= {"sent to the search": sent, "share sent to the search": sent / len(estimates)}
+    return summary
+
+
+def _measure(settings: RefineStage, reference: Reference, device: torch.device) -> ImageFormation:
+    particles = load_particles(settings.particles, datadir=settings.datadir)
+    return measure_formation(reference.model, reference.modes, particles, settings=settings.search, device=device)
+
+
+def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> EstimateIds:
+    particles = load_particles(settings.particles, datadir=settings.datadir)
+    given = load_estimates(settings.estimates, mode_numbers=reference.modes.numbers)
+    common = {
+        "settings": settings.search,
+        "formation": read_formation(formation),
+        "device": choose_device(settings.device),
+    }
+    refiner = make_refinement_aligner(
+        reference.model,
+        reference.modes,
+        particles,
+        initial=match_estimates(given, particles),
+        alternatives=_load_alternatives(settings.estimates, particles),
+        refinement=settings.refinement,
+        seed=settings.seed,
+        **common,
+    )
+
+    @cache
+    def make_searcher() -> Aligner:
+        return make_search_aligner(reference.model, reference.modes, particles, **common)
+
+    def refine(ids: Tensor) -> tuple[Estimates, ...]:
+        refined = align_images(refiner, particles, ids)
+        if not settings.refinement.fall_back:
+            return (refined,)
+        rejected = torch.tensor([status is Status.REJECTED for status in refined.status]).nonzero()[:, 0]
+        if len(rejected) == 0:
+            return refined, refined
+        searched = align_images(make_searcher(), particles, ids[rejected])
+        return keep_better(refined, rejected, searched), refined
+
+    return refine
+
+
+def keep_better(refined: Estimates, rows: Tensor, searched: Estimates) -> Estimates:
+    """Return `refined` with the rows `rows` replaced by those of `searched` that score higher."""
+    better = searched.score > refined.score[rows]
+    source = torch.arange(len(refined))
+    source[rows[better]] = len(refined) + better.nonzero()[:, 0]
+    return concatenate_estimates([refined, searched]).select(source)
+
+
+def _load_alternatives(estimates: Path, particles: ParticleStack) -> Float[Tensor, "images hypotheses 3 3"] | None:
+    """Return the other orientations that a prediction's folder holds for each image."""
+    folder = estimates if estimates.is_dir() else estimates.parent
+    tables = [match_estimates(read_estimates(path), particles) for path in sorted(folder.glob(HYPOTHESES))]
+    return torch.stack([table.poses.rotations for table in tables], dim=1) if tables else None
