@@ -13,6 +13,7 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Modes
+from deephemnma.core.particle import ImageSource
 from deephemnma.io.atomic import write_beside
 from deephemnma.network.construction import make_network
 from deephemnma.network.pose_network import PoseNetwork
@@ -55,6 +56,28 @@ class Checkpoint:
     modes_hash: str
     deviations: Float[Tensor, "parameters"]
     version: str = read_version("deephemnma")
+
+
+def make_checkpoint(
+    network: PoseNetwork,
+    modes: Modes,
+    source: ImageSource,
+    *,
+    settings: TrainSettings,
+    preparation: Preparation,
+    deviations: Float[Tensor, "parameters"],
+) -> Checkpoint:
+    """Make the checkpoint of a network trained for images like those of `source`."""
+    return Checkpoint(
+        network=network,
+        settings=settings,
+        preparation=preparation,
+        box_size=source.box_size,
+        pixel_size=source.pixel_size,
+        mode_numbers=modes.numbers,
+        modes_hash=hash_modes(modes),
+        deviations=deviations,
+    )
 
 
 def hash_modes(modes: Modes) -> str:

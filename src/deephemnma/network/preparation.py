@@ -6,13 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from deephemnma.core.fourier import (
-    fourier_crop,
-    fourier_transform,
-    inverse_fourier_transform,
-    make_frequencies,
-    make_shell_indices,
-)
+from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform, make_frequencies
 from deephemnma.core.particle import Optics
 from deephemnma.imaging.ctf import compute_ctf
 
@@ -57,10 +51,11 @@ def prepare_images(
     """
     box_size = preparation.box_size
     transforms = fourier_crop(fourier_transform(images.nan_to_num(0, 0, 0)), box_size=box_size)
-    inside = make_shell_indices(box_size, device=images.device) <= (box_size - 1) // 2
-    weights = inside.to(images.dtype)
+    frequencies = make_frequencies(box_size, preparation.pixel_size, device=images.device)
+    # The band of imaging.band, a hair wider against rounding: what is simulated must reach as far as what is measured.
+    edge = ((box_size - 1) // 2 + 1e-3) / (box_size * preparation.pixel_size)
+    weights = (frequencies.norm(dim=-1) <= edge).to(images.dtype)
     if optics is not None:
-        frequencies = make_frequencies(box_size, preparation.pixel_size, device=images.device)
         ctf = compute_ctf(optics.to(images.device), frequencies)
         weights = weights * (ctf.sign() if preparation.ctf_correction == "flip" else ctf)
     return normalize_images(inverse_fourier_transform(transforms * weights, box_size=box_size))

@@ -39,15 +39,15 @@ class TrainState:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     step: int = 0
-    rows: list[dict[str, float]] = field(default_factory=list)
-    pending: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, float | int]] = field(default_factory=list)
+    pending: dict[str, float | int] = field(default_factory=dict)
 
     def add_losses(self, losses: dict[str, float]) -> None:
         """Count the losses of one step."""
         for name, value in {**losses, "steps": 1}.items():
             self.pending[name] = self.pending.get(name, 0) + value
 
-    def close_row(self, **values: float) -> None:
+    def close_row(self, **values: float | int) -> None:
         """Append a row of the log: the mean losses since the last one, and `values`."""
         n_steps = self.pending.pop("steps")
         losses = {f"loss_{name}": total / n_steps for name, total in self.pending.items()}
@@ -90,7 +90,7 @@ def resume_state(path: Path, state: TrainState, identity: dict[str, Any]) -> Non
     state.step, state.rows, state.pending = stored["step"], stored["rows"], stored["pending"]
 
 
-def write_losses(path: Path, rows: list[dict[str, float]]) -> None:
+def write_losses(path: Path, rows: list[dict[str, float | int]]) -> None:
     """Write the log as CSV beside `path` and rename it."""
     with write_beside(path) as temporary, temporary.open("w", newline="", encoding="utf8") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
@@ -98,5 +98,5 @@ def write_losses(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writerows({name: _format(value) for name, value in row.items()} for row in rows)
 
 
-def _format(value: float) -> str:
+def _format(value: float | int) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"

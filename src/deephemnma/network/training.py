@@ -15,9 +15,9 @@ from deephemnma.core.estimates import Estimates
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
 from deephemnma.imaging.synthesis import ImageFormation
-from deephemnma.network.checkpoint import Checkpoint, hash_modes, write_checkpoint
+from deephemnma.network.checkpoint import hash_modes, make_checkpoint, write_checkpoint
 from deephemnma.network.construction import make_network
-from deephemnma.network.preparation import choose_preparation
+from deephemnma.network.preparation import Preparation, choose_preparation
 from deephemnma.network.schedule import compute_learning_rate
 from deephemnma.network.seed import derive_seed
 from deephemnma.network.state import TrainState, resume_state, write_losses, write_state
@@ -63,8 +63,7 @@ def train_network(
     model, modes
         The reference, and the modes whose amplitudes are to be predicted.
     source
-        The images of `estimates`; where only simulated images are learnt from, any images of the data set, for their
-        box, pixel size and optics.
+        The images of `estimates`; without estimates, any images of the data set, for their box, pixel and optics.
     output
         Folder; gets ``network.ckpt``, ``losses.csv`` and, until the end, ``last.ckpt``.
     settings
@@ -94,35 +93,30 @@ def train_network(
     preparation = choose_preparation(
         source.box_size, source.pixel_size, network_box=settings.network_box, ctf_correction=settings.ctf_correction
     )
-    data = make_training_set(
-        model,
-        modes,
-        source=source,
-        estimates=estimates,
-        formation=formation,
-        preparation=preparation,
-        settings=settings,
-        seed=seed,
-        device=device,
-    )
-    identity = {"settings": asdict(settings), "preparation": asdict(preparation), "seed": seed}
-    training = _Training(settings, data, _make_fabric(device), seed, output, {**identity, "modes": hash_modes(modes)})
+    common = {"preparation": preparation, "settings": settings, "seed": seed, "device": device}
+    data = make_training_set(model, modes, source=source, estimates=estimates, formation=formation, **common)
+    fabric = _make_fabric(device)
+    training = _Training(settings, data, fabric, seed, output, _identify(settings, preparation, modes, seed=seed))
     state = _set_up(training, box_size=preparation.box_size, n_modes=modes.n_modes)
     resume_state(output / LAST_NAME, state, training.identity)
     deviations = _fit(training, state, progress or _ignore)
-    checkpoint = Checkpoint(
-        network=state.network.module,
-        settings=settings,
-        preparation=preparation,
-        box_size=source.box_size,
-        pixel_size=source.pixel_size,
-        mode_numbers=modes.numbers,
-        modes_hash=hash_modes(modes),
-        deviations=deviations,
+    network = state.network.module
+    write_checkpoint(
+        output / NETWORK_NAME,
+        make_checkpoint(network, modes, source, settings=settings, preparation=preparation, deviations=deviations),
     )
-    write_checkpoint(output / NETWORK_NAME, checkpoint)
     (output / LAST_NAME).unlink(missing_ok=True)
     return output / NETWORK_NAME
+
+
+def _identify(settings: TrainSettings, preparation: Preparation, modes: Modes, *, seed: int) -> dict[str, Any]:
+    """Return what an unfinished training must agree in to be gone on with."""
+    return {
+        "settings": asdict(settings),
+        "preparation": asdict(preparation),
+        "modes": hash_modes(modes),
+        "seed": seed,
+    }
 
 
 def _make_fabric(device: torch.device) -> Fabric:

@@ -75,6 +75,8 @@ class SimulatedImages(TrainingImages):
         self._model, self._modes, self._distribution = model.to(device), modes.to(device), distribution
         self._optics, self._preparation, self._seed, self._device = optics, preparation, seed, device
         self._formation, self._noise = formation, formation.noise.resample(preparation.box_size)
+        # A projection keeps the sum of its grey values, a Fourier crop the values.
+        self._crop_scale = (preparation.box_size / formation.noise.box_size) ** 2
 
     def draw(self, step: int, count: int) -> Batch:
         """See :meth:`TrainingImages.draw`."""
@@ -102,7 +104,7 @@ class SimulatedImages(TrainingImages):
     def _draw_contrasts(self, count: int, generator: torch.Generator) -> Float[Tensor, "count"]:
         mean, spread = self._formation.contrast, self._formation.contrast_spread
         drawn = mean + spread * torch.randn(count, generator=generator)
-        return drawn.clamp_min(LEAST_CONTRAST * mean)
+        return drawn.clamp_min(LEAST_CONTRAST * mean) * self._crop_scale
 
 
 class EstimatedImages(TrainingImages):

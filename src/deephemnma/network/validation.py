@@ -62,7 +62,8 @@ def validate(network: PoseNetwork, batch: Batch) -> tuple[ValidationErrors, Floa
     network.train(was_training)
     fields = ("rotations", "shifts", "amplitudes", "probabilities")
     found = Hypotheses(**{name: torch.cat([getattr(part, name) for part in parts]) for name in fields})
-    angles = compute_geodesic_angle(found.rotations, batch.labels.rotations.unsqueeze(1))
+    truth = batch.labels.rotations.unsqueeze(1).expand_as(found.rotations)
+    angles = compute_geodesic_angle(found.rotations, truth)
     errors = ValidationErrors(
         loss=loss,
         median_angle_deg=math.degrees(angles[:, 0].median()),

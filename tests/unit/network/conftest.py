@@ -82,5 +82,5 @@ def problem() -> Problem:
 def quick() -> TrainSettings:
     """20 steps of a small batch."""
     return replace(
-        TrainSettings(), n_images=20 * 8, batch_size=8, network_box=16, n_validations=2, checkpoint_seconds=0
+        TrainSettings(), n_images=20 * 8, batch_size=8, network_box=16, n_validations=2, checkpoint_seconds=0.0
     )
