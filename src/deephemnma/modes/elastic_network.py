@@ -109,19 +109,18 @@ def check_network(
             f"{len(coincident)} pairs of sites coincide, the first is {name_sites(coincident[0], names)}: "
             "remove the duplicates from the structure."
         )
-    remedy = f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or remove them from the structure."
     n_pieces, piece = connected_components(_make_graph(pairs, len(positions)), directed=False)
     if n_pieces > 1:
         loose = np.flatnonzero(piece != np.bincount(piece).argmax())
         raise InputError(
             f"With a cutoff of {cutoff:g} A the structure falls into {n_pieces} pieces; {len(loose)} sites are loose "
-            f"from the largest: {name_sites(loose, names)}: {remedy}"
+            f"from the largest: {name_sites(loose, names)}: {_make_remedy(positions)}"
         )
     dangling = np.flatnonzero(np.bincount(pairs.ravel(), minlength=len(positions)) < NEIGHBOURS_TO_BE_RIGID)
     if len(positions) > NEIGHBOURS_TO_BE_RIGID and len(dangling):
         raise InputError(
             f"With a cutoff of {cutoff:g} A {len(dangling)} sites have fewer than {NEIGHBOURS_TO_BE_RIGID} neighbours "
-            f"and would swing freely: {name_sites(dangling, names)}: {remedy}"
+            f"and would swing freely: {name_sites(dangling, names)}: {_make_remedy(positions)}"
         )
 
 
@@ -129,6 +128,10 @@ def name_sites(sites: Int[np.ndarray, "sites"], names: Sequence[str] | None) -> 
     """Return the first few of `sites`, by name or by number from 1."""
     shown = [names[site] if names is not None else f"site {site + 1}" for site in sites[:NAMED_AT_MOST]]
     return ", ".join(shown) + (f" and {len(sites) - NAMED_AT_MOST} more" if len(sites) > NAMED_AT_MOST else "")
+
+
+def _make_remedy(positions: Float[np.ndarray, "sites 3"]) -> str:
+    return f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or remove them from the structure."
 
 
 def _make_graph(pairs: Int[np.ndarray, "pairs 2"], n_sites: int) -> coo_array:
