@@ -20,14 +20,14 @@ class FailureRule:
     ----------
     deviations
         With a bound: any parameter further off than so many standard deviations of the bound. At the bound itself
-        this befalls less than one image in 10^5.
+        this befalls less than one image in 10^5. None: go by angle and displacement even so.
     angle
         Without a bound: a geodesic angle above this, radians ...
     displacement
         ... or an RMSD by amplitudes or by shift above this, A.
     """
 
-    deviations: float = 5.0
+    deviations: float | None = 5.0
     angle: float = math.radians(3.0)
     displacement: float = 1.0
 
@@ -132,7 +132,7 @@ def find_failures(
         compute_amplitude_rmsd(errors.amplitudes, n_sites=n_sites), compute_shift_rmsd(errors.shifts)
     )
     failed = (errors.geodesic_angle > rule.angle) | (displaced > rule.displacement)
-    if bound_sd is not None:
+    if bound_sd is not None and rule.deviations is not None:
         beyond = (errors.parameters.abs() > rule.deviations * bound_sd).any(1)
         failed = torch.where(bound_sd.isfinite().all(1), beyond, failed)
     return failed | ~errors.present
