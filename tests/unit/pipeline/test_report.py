@@ -214,6 +214,7 @@ def test_calibration_is_told_by_kind_of_parameter():
     table = make_calibration_table([compare()])
     assert [row[1] for row in table.rows] == ["amplitudes", "rotation", "shift"]
     assert all(55 < float(row[2].rstrip("%")) < 80 for row in table.rows)
+    assert all(float(row[4]) == pytest.approx(0.67, abs=0.12) for row in table.rows)
     truth = make_truth()
     bare = make_comparison("bare", disturb(truth, with_error_bars=False), truth, n_sites=N_SITES)
     assert bare.calibration is None
