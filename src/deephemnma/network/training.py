@@ -66,10 +66,8 @@ def train_network(
         The images of `estimates`; without estimates, any images of the data set, for their box, pixel and optics.
     output
         Folder; gets ``network.ckpt``, ``losses.csv`` and, until the end, ``last.ckpt``.
-    settings
-        How.
-    estimates
-        To learn from and to validate on, outliers and failures dropped by the caller.
+    settings, estimates
+        How, and what to learn from and to validate on: outliers and failures dropped by the caller.
     formation
         Contrast and noise for simulated images.
     seed
@@ -95,16 +93,13 @@ def train_network(
     )
     common = {"preparation": preparation, "settings": settings, "seed": seed, "device": device}
     data = make_training_set(model, modes, source=source, estimates=estimates, formation=formation, **common)
-    fabric = _make_fabric(device)
-    training = _Training(settings, data, fabric, seed, output, _identify(settings, preparation, modes, seed=seed))
+    identity = _identify(settings, preparation, modes, seed=seed)
+    training = _Training(settings, data, _make_fabric(device), seed, output, identity)
     state = _set_up(training, box_size=preparation.box_size, n_modes=modes.n_modes)
     resume_state(output / LAST_NAME, state, training.identity)
     deviations = _fit(training, state, progress or _ignore)
-    network = state.network.module
-    write_checkpoint(
-        output / NETWORK_NAME,
-        make_checkpoint(network, modes, source, settings=settings, preparation=preparation, deviations=deviations),
-    )
+    fitted = {"settings": settings, "preparation": preparation, "deviations": deviations}
+    write_checkpoint(output / NETWORK_NAME, make_checkpoint(state.network.module, modes, source, **fitted))
     (output / LAST_NAME).unlink(missing_ok=True)
     return output / NETWORK_NAME
 

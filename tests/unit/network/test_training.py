@@ -71,21 +71,13 @@ def test_a_network_learns_eight_images_by_heart(problem, rotation, backbone):
     settings = replace(TrainSettings(), rotation=rotation, backbone=backbone)
     rows = torch.arange(8)
     preparation = choose_preparation(32, 2.0, network_box=16, ctf_correction="multiply")
-    held = EstimatedImages(
-        problem.source,
-        problem.estimates,
-        rows=rows,
-        ids=rows,
-        preparation=preparation,
-        seed=0,
-        device=torch.device("cpu"),
-    )
-    images, labels = held.get(rows)
+    images = read_prepared(problem.source, rows, preparation, device="cpu")
+    labels = make_labels(problem.estimates, rows)
     torch.manual_seed(0)
     network = make_network(settings, box_size=16, n_modes=2)
     network.standardizer.fit(labels)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for _ in range(120):
+    for _ in range(150):
         optimizer.zero_grad()
         sum(network.compute_losses(network(images.unsqueeze(1)), labels).values()).backward()
         optimizer.step()
