@@ -38,6 +38,8 @@ class Checkpoint:
         Of its images.
     box_size, pixel_size
         Of the images of the data set (pixels, A).
+    has_optics
+        Whether it was trained on images with a known CTF.
     mode_numbers, modes_hash
         Of the modes whose amplitudes it gives.
     deviations
@@ -52,6 +54,7 @@ class Checkpoint:
     preparation: Preparation
     box_size: int
     pixel_size: float
+    has_optics: bool
     mode_numbers: tuple[int, ...]
     modes_hash: str
     deviations: Float[Tensor, "parameters"]
@@ -74,6 +77,7 @@ def make_checkpoint(
         preparation=preparation,
         box_size=source.box_size,
         pixel_size=source.pixel_size,
+        has_optics=source.optics is not None,
         mode_numbers=modes.numbers,
         modes_hash=hash_modes(modes),
         deviations=deviations,
@@ -97,6 +101,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "preparation": asdict(checkpoint.preparation),
         "box_size": checkpoint.box_size,
         "pixel_size": checkpoint.pixel_size,
+        "has_optics": checkpoint.has_optics,
         "mode_numbers": list(checkpoint.mode_numbers),
         "modes_hash": checkpoint.modes_hash,
         "deviations": checkpoint.deviations,
@@ -126,6 +131,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         preparation=preparation,
         box_size=stored["box_size"],
         pixel_size=stored["pixel_size"],
+        has_optics=stored["has_optics"],
         mode_numbers=numbers,
         modes_hash=stored["modes_hash"],
         deviations=stored["deviations"],

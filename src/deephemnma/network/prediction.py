@@ -76,7 +76,7 @@ def predict_hypotheses(
     Raises
     ------
     InputError
-        If box, pixel size or modes are not those of the training.
+        If box, pixel size, knowledge of the CTF or modes are not those of the training.
     """
     settings = settings or PredictSettings()
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
@@ -116,6 +116,12 @@ def check_match(checkpoint: Checkpoint, source: ImageSource, modes: Modes | None
         raise InputError(
             f"The network was trained at {checkpoint.pixel_size:.4g} A a pixel, these images have "
             f"{source.pixel_size:.4g} A: bring them to the same pixel size (`deephemnma prepare`) or train on them."
+        )
+    if (source.optics is not None) != checkpoint.has_optics:
+        given, trained = ("with", "without") if source.optics is not None else ("without", "with")
+        raise InputError(
+            f"These images come {given} CTF parameters, but the network was trained {trained}: give a star file like "
+            "the one it was trained on, or train again."
         )
     if modes is None:
         return

@@ -1,6 +1,7 @@
 """Where a training stands, saved whole."""
 
 import csv
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,17 @@ class TrainState:
             self.pending[name] = self.pending.get(name, 0) + value
 
     def close_row(self, **values: float | int) -> None:
-        """Append a row of the log: the mean losses since the last one, and `values`."""
+        """Append a row of the log: the mean losses since the last one, and `values`.
+
+        Raises
+        ------
+        InputError
+            If the losses are no numbers any more.
+        """
         n_steps = self.pending.pop("steps")
         losses = {f"loss_{name}": total / n_steps for name, total in self.pending.items()}
+        if not math.isfinite(sum(losses.values())):
+            raise InputError(f"The training went astray before step {self.step}: lower --learning-rate.")
         self.rows.append({"step": self.step, **losses, "loss": sum(losses.values()), **values})
         self.pending = {}
 

@@ -38,13 +38,13 @@ class TrainSettings:
     network_box: int = 0
     """Side, pixels, of the Fourier-cropped images the network sees; 0 takes a pixel of about 2.6 A;
     never more than their own."""
-    n_images: int = 400_000
+    n_images: int = 300_000
     """Images shown in all."""
     n_epochs: int = 0
     """With "estimates": passes over the training images, in place of the number of images; 0 is off."""
     batch_size: int = 128
     """Images a step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     """Greatest learning rate of the schedule."""
     schedule: Schedule = "one-cycle"
     """Learning rate: "one-cycle" (up, then down to nothing) or "steps" (a tenth after each fifth of the training)."""

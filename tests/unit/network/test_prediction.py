@@ -88,6 +88,8 @@ def test_other_images_or_modes_are_refused(problem, checkpoint_path):
         predict_estimates(replace(problem.source, pixel_size=2.2), checkpoint_path)
     with pytest.raises(InputError, match="32 pixels, these have 30"):
         predict_estimates(replace(problem.source, images=problem.source.images[:, 1:-1, 1:-1]), checkpoint_path)
+    with pytest.raises(InputError, match="without CTF parameters"):
+        predict_estimates(replace(problem.source, optics=None), checkpoint_path)
     with pytest.raises(InputError, match="modes 7, 8"):
         predict_estimates(problem.source, checkpoint_path, modes=Modes(modes.vectors, modes.eigenvalues, (7, 9)))
     with pytest.raises(InputError, match="not those the network was trained with"):

@@ -13,6 +13,7 @@ from deephemnma.network.preparation import choose_preparation
 from deephemnma.network.schedule import compute_learning_rate
 from deephemnma.network.split import split_images
 from deephemnma.network.training import LAST_NAME, LOSSES_NAME, train_network
+from deephemnma.network.training_images import read_prepared
 from deephemnma.network.training_set import make_training_set
 from deephemnma.settings.train import TRAIN_PRESETS, TrainSettings
 
@@ -76,8 +77,8 @@ def test_a_network_learns_eight_images_by_heart(problem, rotation, backbone):
     torch.manual_seed(0)
     network = make_network(settings, box_size=16, n_modes=2)
     network.standardizer.fit(labels)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(80):
         optimizer.zero_grad()
         sum(network.compute_losses(network(images.unsqueeze(1)), labels).values()).backward()
         optimizer.step()
@@ -136,6 +137,12 @@ def test_what_is_missing_or_does_not_fit_is_said(problem, quick, tmp_path):
         _train(problem, quick, tmp_path, estimates=other)
     with pytest.raises(InputError, match="same, in the same order"):
         _train(problem, quick, tmp_path, estimates=replace(problem.estimates, mode_numbers=(8, 7)))
+
+
+def test_a_training_gone_astray_is_said_so(problem, quick, tmp_path):
+    settings = replace(quick, learning_rate=1e30, backbone="compact-resnet", rotation="quaternion")
+    with pytest.raises(InputError, match="lower --learning-rate"):
+        _train(problem, settings, tmp_path)
 
 
 def test_training_needs_no_estimates_for_simulated_images(problem, quick, tmp_path):
