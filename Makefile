@@ -2,7 +2,8 @@
 .PHONY: demo test check format docs bench clean
 .DEFAULT_GOAL := check
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null && true)))
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed-from-constraints
 # Waiting threads that spin take the cores of those that work.

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from deephemnma.settings.stage.run import RunStage
+
 
 def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, advice: str) -> None:
     """Run a stage with a progress bar, then print its summary and what to do next.
@@ -33,6 +35,31 @@ def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, adv
     print_summary(manifest.summary)
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
     print(f"Next: {advice.format(output=folder)}")
+
+
+def run_project_and_report(settings: RunStage, *, output: Path) -> None:
+    """Run a project with a progress bar a stage and a line for each that is done; print the tables of its reports."""
+    from deephemnma.pipeline.manifest import read_manifest
+    from deephemnma.pipeline.progress import listen_to_progress
+    from deephemnma.pipeline.project import run_project
+    from deephemnma.pipeline.reporting import REPORT_FILE, TABLES_FILE
+
+    folders: list[Path] = []
+
+    def tell(name: str, folder: Path) -> None:
+        manifest = read_manifest(folder)
+        print(f"{name}: done in {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s)", flush=True)
+        print_summary(manifest.summary)
+        folders.append(folder)
+
+    with show_progress() as reporter, listen_to_progress(reporter):
+        run_project(settings, output=output, tell=tell)
+    for tables in (folder / TABLES_FILE for folder in folders):
+        if tables.exists():
+            print(f"\n{tables.read_text(encoding='utf8')}")
+    for report in (folder / REPORT_FILE for folder in folders):
+        if report.exists():
+            print(f"Open {report} in a browser.")
 
 
 def print_summary(summary: dict[str, Any]) -> None:

@@ -7,6 +7,6 @@ from deephemnma.settings.stage.report import ReportStage
 
 def report(settings: Flat[ReportStage], *, output: Output) -> None:
     """Show what a run found and what it cost, as one HTML file."""
-    from deephemnma.pipeline.report import run_report
+    from deephemnma.pipeline.reporting import run_report
 
     run_and_report(run_report, settings, output=output, advice="open {output}/report.html in a browser")

@@ -6,6 +6,7 @@ from tyro.conf import Positional
 
 from deephemnma.cli.console import run_project_and_report
 from deephemnma.cli.option import Output
+from deephemnma.settings.stage.run import RunStage
 
 
 def run(config: Positional[Path], /, *, output: Output) -> None:
@@ -16,4 +17,4 @@ def run(config: Positional[Path], /, *, output: Output) -> None:
     config
         YAML file of the project: the stages in order, and the options of each.
     """
-    run_project_and_report(config, output=output)
+    run_project_and_report(RunStage(config), output=output)

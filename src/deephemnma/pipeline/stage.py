@@ -80,7 +80,7 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
             return output
         _inherit(manifest, earlier)
     elif earlier is not None:
-        _remove_results(output, earlier)
+        _remove_results(output)
     _remove_leftovers(output)
     _run(StageFolder(output, manifest), settings, body)
     return output
@@ -127,10 +127,13 @@ def _check_folder(output: Path, name: str) -> Manifest | None:
     return earlier
 
 
-def _remove_results(output: Path, earlier: Manifest) -> None:
-    for file in earlier.outputs:
-        (output / file).unlink(missing_ok=True)
-    shutil.rmtree(output / BLOCKS, ignore_errors=True)
+def _remove_results(output: Path) -> None:
+    """Empty the folder of an earlier run with other settings or inputs; a finished part of it must not be taken over."""
+    for path in output.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _remove_leftovers(output: Path) -> None:

@@ -2,29 +2,33 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from deephemnma.core.error import InputError
-from deephemnma.settings.check import check_at_least, check_between
+from deephemnma.settings.check import check_at_least, check_between, check_one_of
 from deephemnma.settings.stage.reference import ReferenceOptions
 
 
 @dataclass(frozen=True)
 class AnimateStage:
-    """Move the reference along an axis of a landscape, as a multi-model PDB."""
+    """Move the reference along a path through a landscape, as a multi-model PDB."""
 
     reference: ReferenceOptions
     landscape: Path
     """landscape.parquet, or the folder that `deephemnma landscape` wrote."""
+    path: Literal["axis", "groups"] = "axis"
+    """A straight line along one axis through the mean, or from group to group."""
     axis: int = 1
     """Principal axis to follow, from 1."""
     n_frames: int = 20
     """Models in the file, >= 2."""
-    low: float = 0.02
-    """Where the path starts: share of the images below it along the axis, 0-1."""
-    high: float = 0.98
-    """Where the path ends: share of the images below it along the axis, 0-1."""
+    low: float = 0.05
+    """Where the line starts: share of the images below it along the axis, 0-1."""
+    high: float = 0.95
+    """Where the line ends: share of the images below it along the axis, 0-1."""
 
     def __post_init__(self) -> None:
+        check_one_of("--path", self.path, ("axis", "groups"))
         check_at_least("--axis", self.axis, 1)
         check_at_least("--n-frames", self.n_frames, 2)
         check_between("--low", self.low, 0, 1)
