@@ -32,7 +32,7 @@ class PolarNetwork(Backbone):
         Residual blocks.
     """
 
-    def __init__(self, box_size: int, *, n_features: int = 192, n_angles: int = 36, n_blocks: int = 3) -> None:
+    def __init__(self, box_size: int, *, n_features: int = 192, n_angles: int = 18, n_blocks: int = 3) -> None:
         super().__init__()
         self.n_features, self.n_angles = n_features, n_angles
         # Between two angles lie this many samples, for the outer rings are longer than n_angles pixels.
