@@ -62,12 +62,12 @@ class DistributionNetwork(PoseNetwork):
         weights = self.grid.compute_angle_weights(truth, self.n_angles)
         errors = targets - self.standardizer.standardize(labels).unsqueeze(-1)
         errors = errors.abs() if self.loss == "l1" else errors.square()
-        errors = REGRESSION_WEIGHT * (errors * weights.unsqueeze(1)).sum(-1)
-        n_targets = errors.shape[1]
+        # Sums of shares of the mean: a rigid reference has no amplitudes to take a mean of.
+        errors = REGRESSION_WEIGHT * (errors * weights.unsqueeze(1)).sum(-1) / errors.shape[1]
         return {
             "rotation": -(truth * F.log_softmax(logits, dim=1)).sum(dim=1).mean(),
-            "shift": errors[:, :2].mean() * (2 / n_targets),
-            "amplitude": errors[:, 2:].mean() * (1 - 2 / n_targets),
+            "shift": errors[:, :2].sum(dim=1).mean(),
+            "amplitude": errors[:, 2:].sum(dim=1).mean(),
         }
 
     def decode(self, output: tuple[Tensor, Tensor], *, n_hypotheses: int) -> Hypotheses:

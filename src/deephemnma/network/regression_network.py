@@ -56,7 +56,9 @@ class RegressionNetwork(PoseNetwork):
             quaternions - rotation_to_quaternion(labels.rotations),
             *(targets - self.standardizer.standardize(labels)).split([2, targets.shape[1] - 2], dim=1),
         )
-        measured = [(error.abs() if self.loss == "l1" else error.square()).mean() for error in errors]
+        measured = [(error.abs() if self.loss == "l1" else error.square()).sum(dim=1).mean() for error in errors]
+        # A mean, but for a rigid reference, which has no amplitudes.
+        measured = [value / max(1, error.shape[1]) for value, error in zip(measured, errors, strict=True)]
         return dict(zip(("rotation", "shift", "amplitude"), measured, strict=True))
 
     def decode(self, output: tuple[Tensor, Tensor], *, n_hypotheses: int) -> Hypotheses:

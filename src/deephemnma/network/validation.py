@@ -32,7 +32,7 @@ class ValidationErrors:
     share_within_reach, share_within_reach_any
         Of the images whose first, or any, hypothesis lies within 15 degrees.
     amplitude, shift
-        Mean absolute errors, A.
+        Mean absolute errors, A; 0 for a rigid reference.
     """
 
     loss: float
@@ -70,7 +70,7 @@ def validate(network: PoseNetwork, batch: Batch) -> tuple[ValidationErrors, Floa
         mean_angle_deg=math.degrees(angles[:, 0].mean()),
         share_within_reach=float((angles[:, 0] < REACH).float().mean()),
         share_within_reach_any=float((angles < REACH).any(dim=1).float().mean()),
-        amplitude=float((found.amplitudes[:, 0] - batch.labels.amplitudes).abs().mean()),
+        amplitude=float((found.amplitudes[:, 0] - batch.labels.amplitudes).abs().mean().nan_to_num()),
         shift=float((found.shifts[:, 0] - batch.labels.shifts).abs().mean()),
     )
     return errors, _compute_deviations(found, batch.labels)

@@ -145,6 +145,19 @@ def test_a_training_gone_astray_is_said_so(problem, quick, tmp_path):
         _train(problem, settings, tmp_path)
 
 
+def test_a_rigid_reference_trains_too(problem, quick, tmp_path):
+    estimates = replace(
+        problem.estimates,
+        amplitudes=problem.estimates.amplitudes[:, :0],
+        covariance=problem.estimates.covariance[:, 2:, 2:],
+        mode_numbers=(),
+    )
+    rigid = replace(problem, modes=problem.modes.select(()), estimates=estimates)
+    checkpoint = read_checkpoint(_train(rigid, replace(quick, n_images=16), tmp_path))
+    assert checkpoint.deviations.shape == (5,)
+    assert checkpoint.deviations.isfinite().all()
+
+
 def test_training_needs_no_estimates_for_simulated_images(problem, quick, tmp_path):
     path = _train(problem, replace(quick, n_images=16), tmp_path, estimates=None)
     assert read_checkpoint(path).deviations.isfinite().all()
