@@ -45,6 +45,8 @@ def estimate_noise(source: ImageSource, *, radius: float, n_images: int = 500, b
     for rows in ids.split(block_size):
         images = source[rows].float()
         images = images[images.flatten(1).isfinite().all(1)]
+        if not len(images):  # FFT libraries refuse an empty batch
+            continue
         background = (images * mask).sum((1, 2), keepdim=True) / mask.sum()
         power += fourier_transform((images - background) * mask).abs().square().double().sum(0)
         count += len(images)
