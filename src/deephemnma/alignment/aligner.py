@@ -71,16 +71,25 @@ class Alignment:
     bad: Bool[Tensor, "images"]
 
 
-def align_batch(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Alignment:
-    """Align images `ids` all at once."""
+def observe(
+    aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]
+) -> tuple[Observations, Bool[Tensor, "images"]]:
+    """Return images `ids` on the finest band, and which are bad (these are observed as zero)."""
     images = source[ids]
     bad = find_bad_images(images)
     images = torch.where(bad[:, None, None], torch.zeros_like(images), images)
     optics = source.optics.select(ids) if source.optics is not None else None
-    observations = make_observations(images, aligner.levels[-1].band, optics=optics, noise=aligner.formation.noise)
-    search = observations.restrict(aligner.strategy.band)
-    found = descend(observations, aligner.levels, aligner.strategy.propose(search, ids), scales=aligner.scales)
-    return Alignment(found, invert_fisher(found.evaluation.curvature), _score(aligner, observations, found), bad)
+    band = aligner.levels[-1].band
+    return make_observations(images, band, optics=optics, noise=aligner.formation.noise), bad
+
+
+def align_batch(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Alignment:
+    """Align images `ids` all at once."""
+    observations, bad = observe(aligner, source, ids)
+    starts = aligner.strategy.propose(observations.restrict(aligner.strategy.band), ids)
+    found = descend(observations, aligner.levels, starts, scales=aligner.scales)
+    score = _score(aligner, observations, found)
+    return Alignment(found, invert_fisher(found.evaluation.curvature), score, bad)
 
 
 def align_images(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Estimates:

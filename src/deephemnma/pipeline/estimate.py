@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from deephemnma.alignment.aligner import align_images
-from deephemnma.alignment.estimation import make_search_aligner, measure_formation
+from deephemnma.alignment.assembly import make_search_aligner
+from deephemnma.alignment.pilot import measure_formation
 from deephemnma.core.estimates import Estimates
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.pipeline.blocks import EstimateIds, run_blocks

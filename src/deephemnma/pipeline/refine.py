@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.alignment.aligner import Aligner, align_images
-from deephemnma.alignment.estimation import make_refinement_aligner, make_search_aligner, measure_formation
+from deephemnma.alignment.assembly import make_refinement_aligner, make_search_aligner
+from deephemnma.alignment.pilot import measure_formation
 from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.imaging.synthesis import ImageFormation

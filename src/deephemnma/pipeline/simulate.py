@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status, make_estimates
+from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.core.structure import AtomicModel
 from deephemnma.distributed.device import choose_device
@@ -71,7 +72,8 @@ def run_simulate(settings: SimulateStage, *, output: Path | str) -> Path:
     """Simulate particles of known conformation and pose.
 
     Writes `particles.star` and `particles.mrcs`, `truth.parquet` (the table of estimates, status "given") and
-    `simulation.json` (contrast and noise power, from which bounds on any estimate follow). The noise has variance 1.
+    `simulation.json` (contrast and noise power, from which bounds on any estimate follow). The noise has variance 1
+    before any cropping.
 
     Parameters
     ----------
@@ -95,8 +97,9 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     clean = torch.cat([_project(settings, reference, scene, ids) for ids in first.split(BLOCK)])
     signal = float(clean.var(dim=(-2, -1), correction=0).mean())
     contrast = (settings.image.snr / signal) ** 0.5
-    ctf = compute_image_ctf(settings.image, scene.optics.select(first))
-    levels = compute_noise_levels(settings.image, ctf)
+    detector = settings.image.detector
+    ctf = compute_image_ctf(detector, scene.optics.select(first))
+    levels = compute_noise_levels(detector, ctf)
     stack = stage.path / "particles.mrcs"
     with (
         StackWriter(
@@ -106,10 +109,12 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     ):
         for ids in torch.arange(settings.count).split(BLOCK):
             clean = contrast * _project(settings, reference, scene, ids)
-            writer.write(clean + _draw_noise(settings, scene, ids, levels))
+            writer.write(_crop(clean + _draw_noise(settings, scene, ids, levels), settings.image.box_size))
             advance(len(ids))
     _write_tables(settings, scene, stack)
-    formation = ImageFormation(contrast, make_noise_model(settings.image, levels, ctf))
+    noise = make_noise_model(detector, levels, ctf).resample(settings.image.box_size)
+    # A crop keeps grey values, so the sum over the fewer pixels of an image shrinks.
+    formation = ImageFormation(contrast / settings.image.oversampling**2, noise)
     write_formation(stage.path / "simulation.json", formation, notes={"snr": settings.image.snr})
     return {"images": settings.count, "box (pixels)": settings.image.box_size, "SNR": settings.image.snr}
 
@@ -154,8 +159,8 @@ def _project(
     settings: SimulateStage, reference: Reference, scene: Scene, ids: Tensor
 ) -> Float[Tensor, "images box box"]:
     options = {
-        "box_size": settings.image.box_size,
-        "pixel_size": settings.image.pixel_size,
+        "box_size": settings.image.detector.box_size,
+        "pixel_size": settings.image.detector.pixel_size,
         "device": choose_device(settings.device),
     }
     if scene.frames is None:
@@ -182,9 +187,13 @@ def _project(
 def _draw_noise(
     settings: SimulateStage, scene: Scene, ids: Tensor, levels: NoiseLevels
 ) -> Float[Tensor, "images box box"]:
-    ctf = compute_image_ctf(settings.image, scene.optics.select(ids))
+    ctf = compute_image_ctf(settings.image.detector, scene.optics.select(ids))
     numbered = zip(ids.tolist(), ctf, strict=True)
     return torch.stack([draw_noise(levels, each, generator=scene.generators[image]) for image, each in numbered])
+
+
+def _crop(images: Float[Tensor, "images fine fine"], box_size: int) -> Float[Tensor, "images box box"]:
+    return inverse_fourier_transform(fourier_crop(fourier_transform(images), box_size=box_size), box_size=box_size)
 
 
 def _write_tables(settings: SimulateStage, scene: Scene, stack: Path) -> None:

@@ -1,6 +1,6 @@
 """Options of `deephemnma simulate`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,9 @@ class ImageOptions:
     """A, > 0."""
     snr: float = 0.1
     """Variance of the clean images after the CTF over the variance of all noise, > 0."""
+    oversampling: int = 1
+    """Make the images on a grid so many times finer, at which --snr holds, and Fourier-crop them to --box-size, >= 1;
+    2 is the paper's way (256 pixels to 128)."""
     noise_before_ctf: float = 0.5
     """Share of the noise variance that passes through the CTF (as structural noise does), 0-1."""
     defocus_um: float = 0.5
@@ -63,10 +66,21 @@ class ImageOptions:
     shift_range: float = 1.625
     """Shifts along x and y are uniform in plus or minus this, A, >= 0."""
 
+    @property
+    def detector(self) -> "ImageOptions":
+        """The grid on which the images are made, before any Fourier cropping."""
+        return replace(
+            self,
+            box_size=self.box_size * self.oversampling,
+            pixel_size=self.pixel_size / self.oversampling,
+            oversampling=1,
+        )
+
     def __post_init__(self) -> None:
         check_at_least("--box-size", self.box_size, 16)
         check_positive("--pixel-size", self.pixel_size)
         check_positive("--snr", self.snr)
+        check_at_least("--oversampling", self.oversampling, 1)
         check_between("--noise-before-ctf", self.noise_before_ctf, 0, 1)
         check_between("--defocus-um", self.defocus_um, 0, 10)
         check_at_least("--defocus-spread-um", self.defocus_spread_um, 0)

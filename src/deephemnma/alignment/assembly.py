@@ -1,4 +1,4 @@
-"""Makes aligners, and measures the contrast of a data set."""
+"""Makes aligners: for the search from no prior knowledge, and for the search around what is given."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.alignment.aligner import Aligner, align_batch
+from deephemnma.alignment.aligner import Aligner
 from deephemnma.alignment.exhaustive_search import make_exhaustive_search
 from deephemnma.alignment.local_search import LocalSearch
 from deephemnma.alignment.scale import Scales, compute_scales
@@ -18,7 +18,6 @@ from deephemnma.core.estimates import Estimates
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
 from deephemnma.imaging.band import make_band
-from deephemnma.imaging.noise_estimation import estimate_noise
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.refine import RefineSettings
@@ -28,7 +27,6 @@ SEARCH_RESOLUTION, MIDDLE_RESOLUTION = 0.5, 0.3
 COARSE_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-4
 """Relative errors of the projectors, far below the noise."""
 COARSE_STEPS, MIDDLE_STEPS = 4, 6
-MAD_TO_SD = 1.4826
 
 
 def make_search_aligner(
@@ -51,7 +49,7 @@ def make_search_aligner(
     settings
         How images are aligned.
     formation
-        Contrast and noise of the images (:func:`measure_formation`).
+        Contrast and noise of the images (:func:`~deephemnma.alignment.pilot.measure_formation`).
     device
         That computes.
     """
@@ -108,39 +106,6 @@ def make_refinement_aligner(
         seed=seed,
     )
     return _assemble(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
-
-
-def measure_formation(
-    model: GaussianModel,
-    modes: Modes,
-    source: ImageSource,
-    *,
-    settings: EstimateSettings,
-    device: torch.device | str = "cpu",
-) -> ImageFormation:
-    """Measure the noise of a data set, and its contrast by aligning a few images from no prior knowledge.
-
-    The contrast is the median over the pilot images. Its spread is what the median absolute deviation shows beyond
-    noise.
-    """
-    extent = model.radius + settings.shift_range + settings.amplitude_range * min(modes.n_modes, 1)
-    noise = estimate_noise(source, radius=extent)
-    blind = ImageFormation(contrast=0.0, noise=noise)
-    aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)
-    pilots = torch.linspace(0, len(source) - 1, min(settings.pilot_images, len(source))).round().long()
-    parts = [align_batch(aligner, source, rows) for rows in pilots.split(settings.batch_size)]
-    good = ~torch.cat([part.bad for part in parts])
-    if not good.any():
-        raise InputError(
-            f"None of the {len(pilots)} pilot images could be used: all hold NaN or are flat. Check the stack "
-            f"(the first is {source.names[int(pilots[0])]})."
-        )
-    contrast = torch.cat([part.fit.evaluation.contrast for part in parts])[good]
-    variance = torch.cat([1 / part.fit.evaluation.curvature[:, -1, -1] for part in parts])[good]
-    median = contrast.median()
-    total = (MAD_TO_SD * (contrast - median).abs().median()).square()
-    spread = (total - variance.median()).clamp_min(0).sqrt()
-    return ImageFormation(contrast=float(median), noise=noise, contrast_spread=float(spread))
 
 
 def _make_levels(

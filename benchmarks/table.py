@@ -1,0 +1,47 @@
+"""What every benchmark ends in: a table to read and a JSON file to keep."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).with_name("results")
+
+
+class CpuClock:
+    """CPU seconds of this process, all threads, since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return time.process_time() - self._start
+
+
+def report(name: str, rows: Sequence[Mapping[str, object]], *, notes: Mapping[str, object], keep: bool) -> None:
+    """Print `rows` as a table; with `keep`, write them with `notes` and the machine to ``results/<name>.json``."""
+    table = Table(title=name)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column in ("set", "method") else "right")
+    for row in rows:
+        table.add_row(*(_format(value) for value in row.values()))
+    console = Console(width=max(120, Console().width))
+    console.print(table)
+    for key, value in notes.items():
+        console.print(f"{key}: {_format(value)}", highlight=False)
+    if keep:
+        RESULTS.mkdir(exist_ok=True)
+        machine = {"machine": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+        content = {"rows": list(rows), "notes": dict(notes), "machine": machine}
+        (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, default=float) + "\n")
+
+
+def _format(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
