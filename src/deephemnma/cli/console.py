@@ -74,7 +74,6 @@ def show_progress() -> Iterator[Callable]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeElapsedColumn,
@@ -84,7 +83,7 @@ def show_progress() -> Iterator[Callable]:
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -92,7 +91,7 @@ def show_progress() -> Iterator[Callable]:
     with Progress(*columns, console=Console(file=sys.stderr)) as progress:
 
         @contextmanager
-        def report(label: str, total: float) -> Iterator[Callable[[float], None]]:
+        def report(label: str, total: int | float) -> Iterator[Callable[[int | float], None]]:
             task = progress.add_task(label, total=total)
             yield lambda amount: progress.update(task, advance=amount)
             progress.stop_task(task)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
-Advance = Callable[[float], None]
-Reporter = Callable[[str, float], AbstractContextManager[Advance]]
+Advance = Callable[[int | float], None]
+Reporter = Callable[[str, int | float], AbstractContextManager[Advance]]
 
 _REPORTER: ContextVar[Reporter] = ContextVar("reporter", default=lambda label, total: nullcontext(lambda amount: None))
 
 
-def track_progress(label: str, total: float) -> AbstractContextManager[Advance]:
+def track_progress(label: str, total: int | float) -> AbstractContextManager[Advance]:
     """Return a context whose value is called with the amount done since the last call, `total` in all."""
     return _REPORTER.get()(label, total)
 

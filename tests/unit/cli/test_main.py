@@ -1,0 +1,72 @@
+"""The command line: light help, one line for a mistake, exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from deephemnma.cli.main import COMMANDS, main
+
+HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "jaxtyping")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom deephemnma.cli.main import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as ending:\n    assert ending.code == 0\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\nassert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: deephemnma" in done.stdout
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"• {command} " in shown for command in COMMANDS)
+
+
+def test_help_tells_units_and_ranges(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--snr FLOAT" in shown
+    assert "Underfocus" in shown or "underfocus, um" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["modes", "absent.pdb", "-o", "out"], "absent.pdb"),
+        (["modes", "absent.pdb", "--cutoff", "-3", "-o", "out"], "--cutoff must be greater than 0, but -3.0"),
+        (["estimate", "--reference", "r", "-o", "out"], "--particles"),
+        (["simulate", "--reference", "r", "--snr", "much", "-o", "out"], "--snr"),
+        (["no-such-command"], "no-such-command"),
+        (["estimate", "--particles", "p", "--reference", "r", "--modes", "9-7", "-o", "o"], "runs backwards"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(arguments)
+    except SystemExit as ending:
+        code = ending.code
+    shown = capsys.readouterr().err.strip()
+    assert code == 2
+    assert len(shown.splitlines()) == 1
+    assert shown.startswith("deephemnma")
+    assert said in shown
+
+
+def test_interruption_is_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
+    def interrupt(*values: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", interrupt)
+    assert main(["modes", "x.pdb", "-o", str(tmp_path)]) == 130
+    assert "goes on from here" in capsys.readouterr().err

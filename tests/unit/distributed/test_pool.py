@@ -1,0 +1,79 @@
+"""Blocks over processes: the same answer for any number, and mistakes that come through."""
+
+import os
+import time
+from functools import partial
+
+import pytest
+import torch
+
+from deephemnma.core.error import InputError
+from deephemnma.distributed.device import choose_device, choose_workers, count_cores
+from deephemnma.distributed.pool import map_blocks
+from deephemnma.distributed.seed import make_image_generator
+
+
+def make_adder(offset: torch.Tensor):
+    return lambda item: (item, float(offset.sum()) + item, torch.get_num_threads())
+
+
+def make_refuser():
+    def refuse(item: int) -> None:
+        raise InputError(f"block {item} is bad")
+
+    return refuse
+
+
+def make_dead() -> None:
+    os._exit(1)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_every_item_is_done_once_with_one_thread(n_workers: int) -> None:
+    done = list(map_blocks(partial(make_adder, torch.ones(3)), range(5), n_workers=n_workers))
+    assert sorted(each.result for each in done) == [(item, 3.0 + item, 1) for item in range(5)]
+    assert all(each.cpu_seconds > 0 for each in done)
+    assert (done[0].process == os.getpid()) == (n_workers == 1)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_users_mistake_comes_through(n_workers: int) -> None:
+    with pytest.raises(InputError, match="block 0 is bad"):
+        list(map_blocks(make_refuser, [0], n_workers=n_workers))
+
+
+def test_a_dead_worker_is_an_error_not_a_wait() -> None:
+    started = time.monotonic()
+    with pytest.raises(Exception, match="terminated abruptly|process pool"):
+        list(map_blocks(make_dead, range(3), n_workers=2))
+    assert time.monotonic() - started < 60
+
+
+def test_environment_is_as_before() -> None:
+    before = dict(os.environ)
+    list(map_blocks(partial(make_adder, torch.ones(1)), [1], n_workers=2))
+    assert dict(os.environ) == before
+
+
+def test_random_numbers_belong_to_seed_and_image() -> None:
+    def draw(seed: int, image: int) -> list[float]:
+        return torch.rand(3, generator=make_image_generator(seed, image)).tolist()
+
+    assert draw(1, 2) == draw(1, 2)
+    assert draw(1, 2) != draw(2, 1)
+    assert draw(1, 2) != draw(1, 3)
+
+
+def test_devices() -> None:
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(InputError, match="--device must be"):
+        choose_device("abacus")
+    with pytest.raises(InputError, match="GPUs are visible"):
+        choose_device("cuda:99")
+
+
+def test_number_of_workers() -> None:
+    cpu = torch.device("cpu")
+    assert choose_workers(0, cpu, n_blocks=1000) == count_cores()
+    assert choose_workers(8, cpu, n_blocks=3) == 3
+    assert choose_workers(0, torch.device("cuda"), n_blocks=9) == 1

@@ -1,0 +1,170 @@
+"""Simulated images obey what was asked for; prepared ones keep it."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from deephemnma.core.error import InputError
+from deephemnma.core.fourier import fourier_transform
+from deephemnma.imaging.noise import compute_radial_mean
+from deephemnma.imaging.synthesis import project_images
+from deephemnma.io.particles import read_particles
+from deephemnma.io.structure import read_structure
+from deephemnma.io.structure_writer import write_models
+from deephemnma.io.table import read_estimates
+from deephemnma.metrics.angle import compute_axis_angle
+from deephemnma.pipeline.conformation import make_draw
+from deephemnma.pipeline.formation import read_formation
+from deephemnma.pipeline.modes import run_modes
+from deephemnma.pipeline.prepare import run_prepare
+from deephemnma.pipeline.reference import load_reference, read_or_compute_modes
+from deephemnma.pipeline.simulate import run_simulate
+from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
+from deephemnma.settings.stage.prepare import PrepareStage
+from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
+
+BEADS = NetworkOptions(sites="ca", cutoff=10.0, n_modes=9, width=2.5)
+SMALL = {"box_size": 32, "pixel_size": 2.6}
+
+
+@pytest.fixture(scope="module")
+def modes(tmp_path_factory: pytest.TempPathFactory, adenylate_kinase_path: Path) -> Path:
+    stage = ModesStage(adenylate_kinase_path, network=BEADS, animation=AnimationOptions(animation_frames=3))
+    return run_modes(stage, output=tmp_path_factory.mktemp("modes") / "out")
+
+
+def simulate(modes: Path, output: Path, **options: object) -> Path:
+    image = ImageOptions(**(SMALL | options.pop("image", {})))
+    return run_simulate(SimulateStage(ReferenceOptions(modes), image=image, **options), output=output)
+
+
+def test_modes_are_written_as_the_issue_names_them(modes: Path, adenylate_kinase_path: Path) -> None:
+    reference = read_or_compute_modes(modes, NetworkOptions())
+    computed = read_or_compute_modes(adenylate_kinase_path, BEADS)
+    assert torch.equal(reference.modes.vectors, computed.modes.vectors)
+    assert (modes / "modes.csv").read_text().splitlines()[0] == "number,eigenvalue,collectivity,score"
+    assert sorted(path.name for path in modes.glob("mode_*.pdb")) == ["mode_07.pdb", "mode_08.pdb", "mode_09.pdb"]
+    assert len(reference.sites.elements) == reference.model.n_sites == 214
+
+
+def test_stored_modes_refuse_options_that_cannot_count(modes: Path) -> None:
+    with pytest.raises(InputError, match="computed already"):
+        read_or_compute_modes(modes, BEADS)
+
+
+@pytest.mark.parametrize("before", [0.0, 0.5, 1.0])
+def test_noise_has_the_ratio_asked_for_and_the_power_that_is_told(modes: Path, tmp_path: Path, before: float) -> None:
+    folder = simulate(modes, tmp_path / "s", count=96, image={"snr": 0.2, "noise_before_ctf": before})
+    particles, truth = read_particles(folder / "particles.star"), read_estimates(folder / "truth.parquet")
+    formation = read_formation(folder / "simulation.json")
+    reference = load_reference(ReferenceOptions(modes))
+    clean = formation.contrast * project_images(
+        reference.model, reference.modes, truth.poses, truth.amplitudes, optics=particles.optics, **SMALL
+    )
+    noise = particles[torch.arange(96)] - clean
+    ratio = float(clean.var(dim=(1, 2)).mean() / noise.var(dim=(1, 2)).mean())
+    assert ratio == pytest.approx(0.2, rel=0.03)
+    measured = compute_radial_mean(fourier_transform(noise).abs().square().mean(dim=0))
+    inside = slice(2, 15)
+    assert torch.allclose(measured[inside].double(), formation.noise.power[inside].double(), rtol=0.2)
+
+
+def test_an_image_depends_on_seed_and_number_alone(modes: Path, tmp_path: Path) -> None:
+    few = read_particles(simulate(modes, tmp_path / "few", count=5) / "particles.star")[torch.arange(5)]
+    many = read_particles(simulate(modes, tmp_path / "many", count=70) / "particles.star")[torch.arange(5)]
+    scale = (few * many).sum() / few.square().sum()
+    assert torch.allclose(few * scale, many, atol=0.05)
+    assert float(scale) == pytest.approx(1, abs=0.1)
+
+
+def test_the_papers_helix() -> None:
+    draw = make_draw(ConformationOptions(), n_modes=4, seed=0)
+    points = torch.stack([draw(image, torch.Generator().manual_seed(image)) for image in range(50)])
+    r = -points[:, 0] / 200
+    assert ((r >= 0) & (r <= 1)).all()
+    assert torch.allclose(points[:, 1], 200 * (math.pi * r).sin())
+    assert torch.allclose(points[:, 2], 200 * (math.pi * r).cos())
+    assert (points[:, 3] == 0).all()
+    with pytest.raises(InputError, match="three modes"):
+        make_draw(ConformationOptions(), n_modes=2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "bound"), [("grid", 30.0), ("uniform", 30.0), ("normal", 150.0), ("clusters", 200.0)]
+)
+def test_other_distributions_stay_in_their_range_and_vary(distribution: str, bound: float) -> None:
+    draw = make_draw(ConformationOptions(distribution=distribution, amplitude_scale=30.0), n_modes=2, seed=0)
+    points = torch.stack([draw(image, torch.Generator().manual_seed(image)) for image in range(100)])
+    assert points.abs().max() <= bound
+    assert (points.std(dim=0) > 5).all()
+    if distribution == "grid":
+        assert len(points.unique(dim=0)) == 25
+
+
+def test_frames_of_a_trajectory_are_measured_along_the_modes(modes: Path, tmp_path: Path) -> None:
+    reference = load_reference(ReferenceOptions(modes))
+    amplitudes = torch.tensor([[10.0, 0, 0], [0, -20, 5]], dtype=torch.float64)
+    frames = reference.modes.displace(reference.model.positions, amplitudes) + 30
+    write_models(tmp_path / "frames.cif", reference.sites, frames)
+    conformation = ConformationOptions(distribution="models", models=tmp_path / "frames.cif")
+    folder = simulate(modes, tmp_path / "s", count=4, conformation=conformation)
+    truth = read_estimates(folder / "truth.parquet")
+    assert torch.allclose(truth.amplitudes, amplitudes.repeat(2, 1), atol=0.3)
+    write_models(tmp_path / "short.cif", None, frames[:, :50])
+    short = ConformationOptions(distribution="models", models=tmp_path / "short.cif")
+    with pytest.raises(InputError, match="have 50 sites, the reference has 214"):
+        simulate(modes, tmp_path / "t", count=4, conformation=short)
+
+
+def test_prepared_images_are_cropped_flipped_and_normal(modes: Path, tmp_path: Path) -> None:
+    folder = simulate(modes, tmp_path / "s", count=40, image={"box_size": 64, "pixel_size": 1.3, "snr": 0.5})
+    out = run_prepare(PrepareStage(folder, pixel_size=2.6, phase_flip=True), output=tmp_path / "p")
+    before, after = read_particles(folder / "particles.star"), read_particles(out / "particles.star")
+    assert (after.box_size, after.pixel_size) == (32, pytest.approx(2.6))
+    assert after.optics.phase_flipped
+    assert list(after.table["rlnImageOriginalName"]) == list(before.names)
+    images = after[torch.arange(40)]
+    axis = (torch.arange(32) - 16) * 2.6
+    outside = images[:, torch.hypot(axis[:, None], axis) > 0.45 * 83.2]
+    assert torch.allclose(outside.mean(dim=1), torch.zeros(40), atol=1e-4)
+    assert torch.allclose(outside.std(dim=1, correction=0), torch.ones(40), atol=1e-4)
+    truth = read_estimates(folder / "truth.parquet")
+    reference = load_reference(ReferenceOptions(modes))
+    clean = project_images(
+        reference.model, reference.modes, truth.poses, truth.amplitudes, optics=after.optics, **SMALL
+    )
+    pairs = torch.stack((images.flatten(1), clean.flatten(1)), dim=1)
+    correlations = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs])
+    assert correlations.mean() > 0.5
+    with pytest.raises(InputError, match="phase-flipped already"):
+        run_prepare(PrepareStage(out, phase_flip=True), output=tmp_path / "q")
+    with pytest.raises(InputError, match="cropping to 128 is not possible"):
+        run_prepare(PrepareStage(out, box_size=128), output=tmp_path / "r")
+
+
+def test_a_flat_image_passes_through(modes: Path) -> None:
+    from deephemnma.pipeline.prepare import make_background, normalize
+
+    background = make_background(16, pixel_size=1.0, radius=None)
+    images = torch.stack((torch.full((16, 16), 3.0), torch.randn(16, 16, generator=torch.Generator().manual_seed(0))))
+    normal = normalize(images, background)
+    assert (normal[0] == 0).all()
+    assert normal[1][background].std(correction=0) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(InputError, match="--radius 100"):
+        make_background(16, pixel_size=1.0, radius=100.0)
+
+
+def test_orientations_are_uniform(modes: Path, tmp_path: Path) -> None:
+    truth = read_estimates(simulate(modes, tmp_path / "s", count=200) / "truth.parquet")
+    tops = truth.poses.rotations[:, 2]
+    assert tops.mean(dim=0).norm() < 0.15
+    middle = compute_axis_angle(truth.poses.rotations[:100], truth.poses.rotations[100:]).mean()
+    assert float(middle) == pytest.approx(math.pi / 2, abs=0.2)
+    assert truth.poses.shifts.abs().max() <= 1.625
+
+
+def test_a_structure_can_be_read_back_from_the_sites(modes: Path) -> None:
+    assert len(read_structure(modes / "sites.cif").elements) == 214
