@@ -128,7 +128,7 @@ def _check_folder(output: Path, name: str) -> Manifest | None:
 
 
 def _remove_results(output: Path) -> None:
-    """Empty the folder of an earlier run with other settings or inputs; a finished part of it must not be taken over."""
+    """Empty the folder of an earlier run with other settings or inputs, of which no part must be taken over."""
     for path in output.iterdir():
         if path.is_dir():
             shutil.rmtree(path)

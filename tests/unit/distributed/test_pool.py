@@ -44,7 +44,7 @@ def test_a_users_mistake_comes_through(n_workers: int) -> None:
 
 def test_a_dead_worker_is_an_error_not_a_wait() -> None:
     started = time.monotonic()
-    with pytest.raises(Exception, match="terminated abruptly|process pool"):
+    with pytest.raises(Exception, match=r"terminated abruptly|process pool"):
         list(map_blocks(make_dead, range(3), n_workers=2))
     assert time.monotonic() - started < 60
 
