@@ -75,6 +75,7 @@ def show_progress() -> Iterator[Callable]:
     from rich.progress import (
         BarColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
