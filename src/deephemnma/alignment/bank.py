@@ -73,8 +73,8 @@ def make_conformation_grid(
     steps = max(0, round(extent / spacing)) if n_modes else 0
     ladder = [extent * step / steps for step in range(-steps, steps + 1)] if steps else [0.0]
     if len(ladder) ** n_modes <= most:
-        points = torch.tensor(list(itertools.product(ladder, repeat=n_modes)), dtype=torch.float32)
-        points = points.reshape(-1, n_modes)
+        nodes = list(itertools.product(ladder, repeat=n_modes))
+        points = torch.tensor(nodes, dtype=torch.float32).reshape(len(nodes), n_modes)
     else:
         sobol = torch.quasirandom.SobolEngine(n_modes, scramble=False).draw(most)
         points = (2 * sobol - 1) * extent

@@ -17,6 +17,8 @@ from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 
 MAD_TO_SD = 1.4826
+PRIOR_COMPONENTS = 100
+"""Weight of the corners' spectrum beside the residuals': a shell counts for its components over all pilots."""
 
 
 def measure_formation(
@@ -51,7 +53,7 @@ def measure_formation(
             f"(the first is {source.names[int(pilots[0])]})."
         )
     power = torch.cat([_compute_residual_power(aligner, source, *each) for each in zip(blocks, parts, strict=True)])
-    noise = _rescale(blind.noise, aligner, power[good].mean(0).cpu())
+    noise = _rescale(blind.noise, aligner, power[good].cpu())
     contrast = torch.cat([part.fit.evaluation.contrast for part in parts])[good]
     variance = torch.cat([1 / part.fit.evaluation.curvature[:, -1, -1] for part in parts])[good]
     median = contrast.median()
@@ -71,11 +73,10 @@ def _compute_residual_power(
     return residual.abs().square() / 2
 
 
-def _rescale(noise: NoiseModel, aligner: Aligner, power: Float[Tensor, "components"]) -> NoiseModel:
+def _rescale(noise: NoiseModel, aligner: Aligner, power: Float[Tensor, "images components"]) -> NoiseModel:
     """Return `noise` times the mean residual `power` of each shell; shells outside the band stay as they are."""
     shells = aligner.levels[-1].band.shells.cpu()
-    total = torch.zeros_like(noise.power).index_add_(0, shells, power.to(noise.power))
-    count = torch.bincount(shells, minlength=len(noise.power))
-    seen = count > 0
-    factor = torch.where(seen, total / count.clamp_min(1), 1.0)
+    total = torch.zeros_like(noise.power).index_add_(0, shells, power.sum(0).to(noise.power))
+    count = len(power) * torch.bincount(shells, minlength=len(noise.power))
+    factor = (total + PRIOR_COMPONENTS) / (count + PRIOR_COMPONENTS)
     return replace(noise, power=noise.power * factor)
