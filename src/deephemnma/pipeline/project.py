@@ -22,6 +22,7 @@ from deephemnma.pipeline.reconstruct import run_reconstruct
 from deephemnma.pipeline.refine import run_refine
 from deephemnma.pipeline.reporting import run_report
 from deephemnma.pipeline.simulate import run_simulate
+from deephemnma.pipeline.stage import holds_anything
 from deephemnma.pipeline.train import run_train
 from deephemnma.settings.build import list_options, make_settings
 from deephemnma.settings.stage.animate import AnimateStage
@@ -155,7 +156,7 @@ def _make_step_settings(step: _Step, config: Path, folders: dict[str, Path]) -> 
 
 def _start_manifest(config: Path, output: Path) -> Manifest:
     earlier = read_manifest(output)
-    if earlier is None and output.exists() and any(output.iterdir()):
+    if earlier is None and holds_anything(output):
         raise InputError(f"--output {output} holds files of something else: choose a new or empty folder.")
     if earlier is not None and earlier.stage != "run":
         raise InputError(f"--output {output} holds the results of `{earlier.stage}`, not of a project.")

@@ -86,10 +86,9 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
     return output
 
 
-def is_done(folder: Path) -> bool:
-    """Return whether a stage has been finished in `folder`."""
-    manifest = read_manifest(folder)
-    return manifest is not None and manifest.status == "done"
+def holds_anything(folder: Path) -> bool:
+    """Return whether a folder holds files, but for the hidden ones of a write that was killed."""
+    return folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _run(stage: StageFolder, settings: Any, body: Body) -> None:
@@ -118,7 +117,7 @@ def _check_folder(output: Path, name: str) -> Manifest | None:
     if output.exists() and not output.is_dir():
         raise InputError(f"--output wants a folder, but {output} is a file: choose another name.")
     earlier = read_manifest(output)
-    if earlier is None and output.exists() and any(output.iterdir()):
+    if earlier is None and holds_anything(output):
         raise InputError(f"--output {output} holds files of something else: choose a new or empty folder.")
     if earlier is not None and earlier.stage != name:
         raise InputError(

@@ -41,7 +41,7 @@ stages:
 """
 STAGES = ("modes", "set1", "set2", "estimate", "train", "predict", "refine")
 STAGES += ("landscape", "animate", "reconstruct", "fsc", "report")
-KILLED_AT = (3, 20, 8, 12, 25, 30, 9, 14)
+KILLED_AT = (1, 2, 25, 12, 30, 45)
 """Numbers of the renaming of a file at which a process kills itself, one process after the other."""
 SUICIDAL = """
 import os, signal, sys
