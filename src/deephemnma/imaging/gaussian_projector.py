@@ -1,10 +1,9 @@
 """Projections of a moving Gaussian model, with analytic derivatives."""
 
 import math
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from deephemnma.core.model import GaussianModel, Modes
@@ -12,16 +11,8 @@ from deephemnma.imaging.band import Band
 from deephemnma.imaging.point_transform import PointTransform, make_point_transform
 from deephemnma.imaging.projector import Projector
 
-DAMPING_STEP = 0.05
-"""Sites share a transform where their widths damp the band's edge alike within this factor."""
-
-
-@dataclass(frozen=True)
-class _WidthClass:
-    """Sites of one width: their numbers and how the width damps each component."""
-
-    sites: Int[Tensor, "sites"]
-    damping: Float[Tensor, "components"]
+WIDTH_SAMPLES = 64
+"""Widths, spread over those of the sites, from which the factors of the damping are found."""
 
 
 class GaussianProjector(Projector):
@@ -29,7 +20,8 @@ class GaussianProjector(Projector):
 
     A projected Gaussian of weight w, width s at x has the transform
     ``w exp(-2 pi^2 s^2 k^2) exp(-2 pi i k . x)``: a point transform, damped. Derivatives for amplitudes and rotation
-    are point transforms of the same points with other weights.
+    are point transforms of the same points with other weights. Where widths differ (beads), the damping is a sum of
+    few products of a factor of the site and one of the frequency, so that all sites still share their transforms.
 
     Parameters
     ----------
@@ -38,7 +30,7 @@ class GaussianProjector(Projector):
     band
         The components wanted.
     tolerance
-        Relative error of the point transform.
+        Relative error of the point transform, and of the damping.
     """
 
     def __init__(self, model: GaussianModel, modes: Modes, band: Band, *, tolerance: float = 1e-4) -> None:
@@ -48,7 +40,7 @@ class GaussianProjector(Projector):
         self._model, self._modes = model.to(device), modes.to(device)
         self._transform: PointTransform = make_point_transform(band, tolerance=tolerance)
         self._frequencies = band.frequencies
-        self._classes = _make_width_classes(self._model, band)
+        self._by_site, self._by_component = _factorize_damping(self._model, band, tolerance=tolerance)
 
     def project(
         self,
@@ -95,23 +87,23 @@ class GaussianProjector(Projector):
     def _transform_damped(
         self, points: Float[Tensor, "images sites 2"], weights: Float[Tensor, "images channels sites"]
     ) -> Complex[Tensor, "images channels components"]:
-        if len(self._classes) == 1:
-            return self._transform(points, weights) * self._classes[0].damping
-        return sum(
-            self._transform(points[:, each.sites], weights[:, :, each.sites]) * each.damping for each in self._classes
-        )
+        shared = (weights[:, :, None] * self._by_site).flatten(1, 2)
+        transforms = self._transform(points, shared).unflatten(1, (weights.shape[1], -1))
+        return (transforms * self._by_component).sum(2)
 
 
-def _make_width_classes(model: GaussianModel, band: Band) -> list[_WidthClass]:
-    edge = band.max_index / (band.box_size * band.pixel_size)
-    exponents = 2 * math.pi**2 * model.widths.square() * edge**2
-    _, labels = (exponents / DAMPING_STEP).round().unique(return_inverse=True)
-    square = band.frequencies.square().sum(-1)
-    classes = []
-    for label in range(int(labels.max()) + 1):
-        sites = (labels == label).nonzero()[:, 0]
-        # The weighted mean of the variances keeps the low-resolution end exact.
-        share = model.weights[sites].abs()
-        variance = (share * model.widths[sites].square()).sum() / share.sum()
-        classes.append(_WidthClass(sites, (-2 * math.pi**2 * variance * square).exp()))
-    return classes
+def _factorize_damping(
+    model: GaussianModel, band: Band, *, tolerance: float
+) -> tuple[Float[Tensor, "terms sites"], Float[Tensor, "terms components"]]:
+    """Return factors whose products sum to ``exp(-2 pi^2 s^2 k^2)``: its singular value decomposition, cut off."""
+    edge = band.box_size * band.pixel_size
+    squares, where = (band.columns**2 + band.rows**2).unique(return_inverse=True)
+    exponents = -2 * math.pi**2 * squares.double() / edge**2
+    variances = model.widths.double().square()
+    low, high = float(variances.min()), float(variances.max())
+    count = WIDTH_SAMPLES if high > low else 1
+    samples = torch.linspace(low, high, count, dtype=torch.float64, device=variances.device)
+    _, strengths, terms = torch.linalg.svd((samples[:, None] * exponents).exp(), full_matrices=False)
+    terms = terms[strengths > tolerance * strengths[0]]
+    by_site = terms @ (exponents[:, None] * variances).exp()
+    return by_site.float(), terms[:, where].float()
