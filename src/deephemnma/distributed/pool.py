@@ -60,7 +60,9 @@ def map_blocks(prepare: Callable[[], Callable[[Any], Any]], items: Iterable[Any]
         return
     items = list(items)
     with _single_thread_environment():
-        pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"), initializer=_start, initargs=(pickle.dumps(prepare),))
+        pool = ProcessPoolExecutor(
+            n_workers, mp_context=get_context("spawn"), initializer=_start, initargs=(pickle.dumps(prepare),)
+        )
         try:
             yield from _drain({pool.submit(_run, item) for item in items})
         finally:
