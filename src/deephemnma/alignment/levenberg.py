@@ -11,7 +11,11 @@ from deephemnma.alignment.observation import Observations
 from deephemnma.alignment.state import State
 from deephemnma.imaging.projector import Projector
 
-FIRST_DAMPING, DAMPING_DOWN, DAMPING_UP = 1e-2, 0.2, 5.0
+FIRST_DAMPING, LEAST_DAMPING, DAMPING_DOWN, DAMPING_UP = 1e-2, 1e-5, 0.2, 5.0
+POOR_GAIN, GOOD_GAIN = 0.5, 0.75
+"""Of the gain that the quadratic model promised: below the first the damping rises, above the second it falls. At low
+signal the true curvature along a weak direction can be twice the Gauss-Newton one: steps then promise much, gain next
+to nothing, and go to and fro unless they are shortened."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def fit(
         step, predicted = _propose(found.evaluation, damping, step_scale)
         trial_state = found.state.select(active).move(step[active])
         trial = evaluate(observations.select(active), projector, trial_state)
-        found, better = _accept(found, active, trial_state, trial)
-        damping = torch.where(better, damping * DAMPING_DOWN, damping * DAMPING_UP)
+        found, gain = _accept(found, active, trial_state, trial)
+        damping = _adapt(damping, gain / predicted.clamp_min(1e-12))
         # A step refused for want of a gain worth having is the end of the road as well.
         found = replace(found, converged=found.converged | (predicted < tolerance))
     return found
@@ -96,14 +100,21 @@ def _propose(
     return step[:, :-1], -(slope + bend / 2)
 
 
+def _adapt(damping: Float[Tensor, "images"], share: Float[Tensor, "images"]) -> Float[Tensor, "images"]:
+    """Return the next damping, given the share of the promised gain that came."""
+    factor = 1 + (DAMPING_UP - 1) * (share < POOR_GAIN) + (DAMPING_DOWN - 1) * (share > GOOD_GAIN)
+    return (damping * factor).clamp_min(LEAST_DAMPING)
+
+
 def _accept(
     found: Fit, active: Int[Tensor, "active"], trial_state: State, trial: Evaluation
-) -> tuple[Fit, Bool[Tensor, "images"]]:
-    """Put the trials of the `active` images that lowered the cost in the place of what was best."""
-    better = torch.zeros_like(found.converged)
-    better[active] = trial.cost < found.evaluation.cost[active]
+) -> tuple[Fit, Float[Tensor, "images"]]:
+    """Put the trials of the `active` images that lowered the cost in the place of what was best; return the gains."""
+    gain = torch.zeros_like(found.evaluation.cost)
+    gain[active] = found.evaluation.cost[active] - trial.cost
+    better = gain > 0
     place = torch.zeros(len(better), dtype=torch.long, device=better.device)
     place[active] = torch.arange(len(active), device=place.device)
     state = found.state.replace_where(better, trial_state.select(place))
     evaluation = found.evaluation.replace_where(better, trial.select(place))
-    return Fit(state, evaluation, found.converged), better
+    return Fit(state, evaluation, found.converged), gain

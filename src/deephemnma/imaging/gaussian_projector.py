@@ -12,7 +12,7 @@ from deephemnma.imaging.point_transform import PointTransform, make_point_transf
 from deephemnma.imaging.projector import Projector
 
 WIDTH_SAMPLES = 64
-"""Widths, spread over those of the sites, from which the factors of the damping are found."""
+"""Quantiles of the sites' widths from which the factors of the damping are found."""
 
 
 class GaussianProjector(Projector):
@@ -100,9 +100,7 @@ def _factorize_damping(
     squares, where = (band.columns**2 + band.rows**2).unique(return_inverse=True)
     exponents = -2 * math.pi**2 * squares.double() / edge**2
     variances = model.widths.double().square()
-    low, high = float(variances.min()), float(variances.max())
-    count = WIDTH_SAMPLES if high > low else 1
-    samples = torch.linspace(low, high, count, dtype=torch.float64, device=variances.device)
+    samples = variances.quantile(torch.linspace(0, 1, WIDTH_SAMPLES, dtype=torch.float64, device=variances.device))
     _, strengths, terms = torch.linalg.svd((samples[:, None] * exponents).exp(), full_matrices=False)
     terms = terms[strengths > tolerance * strengths[0]]
     by_site = terms @ (exponents[:, None] * variances).exp()
