@@ -5,6 +5,7 @@
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
+DATA ?= ../shared/data
 STAMP := .venv/.installed-from-constraints
 # Waiting threads that spin take the cores of those that work.
 export OMP_WAIT_POLICY := PASSIVE
@@ -36,7 +37,11 @@ docs: $(STAMP)
 	@echo "Open site/index.html"
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/estimation.py --images 64
+	@if [ -d "$(DATA)" ]; then set -e; \
+		$(BIN)/python benchmarks/hemnma.py --data "$(DATA)"; \
+		$(BIN)/python benchmarks/experimental.py --data "$(DATA)"; \
+	else echo "No shared data at $(DATA) (make bench DATA=...): the two benchmarks on real input were left out."; fi
 
 clean:
 	rm -rf .venv site build dist demo
