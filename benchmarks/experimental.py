@@ -22,9 +22,11 @@ from table import CpuClock, report
 from deephemnma.alignment.aligner import align_images
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
+from deephemnma.core.fourier import make_frequencies
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource, Poses
 from deephemnma.core.rotation import make_random_rotations
+from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.imaging.synthesis import project_images
 from deephemnma.io.density import read_map
 from deephemnma.io.particles import ParticleStack, read_particles
@@ -80,7 +82,8 @@ def _simulate_control(particles: ParticleStack, model: GaussianModel, rigid: Mod
     none = torch.zeros(len(particles), 0, dtype=torch.float64)
     grid = {"box_size": particles.box_size, "pixel_size": particles.pixel_size}
     clean = project_images(model, rigid, particles.poses, none, optics=particles.optics, **grid)
-    noise = formation.noise.draw(len(particles), generator=torch.Generator().manual_seed(0))
+    ctf = compute_ctf(particles.optics.to("cpu"), make_frequencies(particles.box_size, particles.pixel_size))
+    noise = formation.noise.draw(len(particles), generator=torch.Generator().manual_seed(0), ctf=ctf)
     images = formation.contrast * clean + noise
     return MemoryImages(images, particles.optics, particles.names, pixel_size=particles.pixel_size)
 

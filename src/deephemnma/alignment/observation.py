@@ -52,11 +52,11 @@ def make_observations(
 ) -> Observations:
     """Whiten `images` by `noise` on the components of `band`, on the band's device."""
     device = band.rows.device
-    whitening = (2 / noise.power.to(device, torch.float32))[band.shells].sqrt()
+    ctf = None if optics is None else compute_ctf(optics.to(device), band.frequencies)
+    whitening = (2 / noise.compute_power(band.shells, ctf)).sqrt()
     data = band.extract(fourier_transform(images.to(device, torch.float32))) * whitening
-    if optics is None:
-        return Observations(band, data, whitening.expand(len(images), -1))
-    return Observations(band, data, compute_ctf(optics.to(device), band.frequencies) * whitening)
+    transfer = whitening if ctf is None else ctf * whitening
+    return Observations(band, data, transfer.expand(len(images), -1))
 
 
 def find_bad_images(images: Float[Tensor, "images box box"]) -> Bool[Tensor, "images"]:

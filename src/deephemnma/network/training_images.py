@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from deephemnma.core.estimates import Estimates
+from deephemnma.core.fourier import make_frequencies
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource, Optics, Poses
+from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.imaging.synthesis import ImageFormation, project_images
 from deephemnma.network.label import Labels, make_labels
 from deephemnma.network.label_distribution import LabelDistribution
@@ -75,6 +77,7 @@ class SimulatedImages(TrainingImages):
         self._model, self._modes, self._distribution = model.to(device), modes.to(device), distribution
         self._optics, self._preparation, self._seed, self._device = optics, preparation, seed, device
         self._formation, self._noise = formation, formation.noise.resample(preparation.box_size)
+        self._frequencies = make_frequencies(preparation.box_size, preparation.pixel_size, device=device)
         # A projection keeps the sum of its grey values, a Fourier crop the values.
         self._crop_scale = (preparation.box_size / formation.noise.box_size) ** 2
 
@@ -96,7 +99,9 @@ class SimulatedImages(TrainingImages):
             device=self._device,
             tolerance=TOLERANCE,
         )
-        noise = self._noise.draw(count, generator=make_generator(self._seed, "noise", step, device=self._device))
+        ctf = None if optics is None else compute_ctf(optics.to(self._device), self._frequencies)
+        random = make_generator(self._seed, "noise", step, device=self._device)
+        noise = self._noise.draw(count, generator=random, ctf=ctf)
         contrasts = self._draw_contrasts(count, generator).to(self._device)
         images = prepare_images(contrasts[:, None, None] * clean + noise, optics, self._preparation)
         return Batch(images, labels.to(self._device))

@@ -23,6 +23,7 @@ def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, A
             "box_size": noise.box_size,
             "pixel_size": noise.pixel_size,
             "power": noise.power.double().tolist(),
+            "structural": None if noise.structural is None else noise.structural.double().tolist(),
         },
     }
     write_json(path, content | (notes or {}))
@@ -34,7 +35,9 @@ def read_formation(path: Path) -> ImageFormation:
     try:
         noise = content["noise"]
         power = torch.tensor(noise["power"], dtype=torch.float64)
-        model = NoiseModel(power, noise["box_size"], noise["pixel_size"])
+        before = noise["structural"]
+        structural = None if before is None else torch.tensor(before, dtype=torch.float64)
+        model = NoiseModel(power, noise["box_size"], noise["pixel_size"], structural)
         return ImageFormation(content["contrast"], model, contrast_spread=content["contrast_spread"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} lacks {error}: it should hold contrast and noise, as `estimate` writes it.") from None

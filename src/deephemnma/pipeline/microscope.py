@@ -1,7 +1,7 @@
 """The simulated microscope: poses, optics and noise of each image."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import roma
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from deephemnma.core.fourier import fourier_transform, inverse_fourier_transform, make_frequencies
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.imaging.ctf import compute_ctf
-from deephemnma.imaging.noise import NoiseModel, compute_radial_mean
+from deephemnma.imaging.noise import NoiseModel, make_white_noise
 from deephemnma.settings.stage.simulate import ImageOptions
 
 ANGSTROM_PER_UM = 1e4
@@ -64,10 +64,10 @@ def compute_noise_levels(options: ImageOptions, ctf: Float[Tensor, "images box h
     return NoiseLevels(before_ctf=before, after_ctf=1 - options.noise_before_ctf)
 
 
-def make_noise_model(options: ImageOptions, levels: NoiseLevels, ctf: Float[Tensor, "images box half"]) -> NoiseModel:
-    """Return the power of the noise as the images show it, averaged over their CTFs."""
-    power = compute_radial_mean(ctf.double().square().mean(dim=0))
-    return NoiseModel(levels.before_ctf * power + levels.after_ctf, options.box_size, options.pixel_size)
+def make_noise_model(options: ImageOptions, levels: NoiseLevels) -> NoiseModel:
+    """Return the noise that the images get."""
+    after = make_white_noise(levels.after_ctf, box_size=options.box_size, pixel_size=options.pixel_size)
+    return replace(after, structural=torch.full_like(after.power, levels.before_ctf))
 
 
 def draw_noise(

@@ -112,7 +112,7 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
             writer.write(_crop(clean + _draw_noise(settings, scene, ids, levels), settings.image.box_size))
             advance(len(ids))
     _write_tables(settings, scene, stack)
-    noise = make_noise_model(detector, levels, ctf).resample(settings.image.box_size)
+    noise = make_noise_model(detector, levels).resample(settings.image.box_size)
     # A crop keeps grey values, so the sum over the fewer pixels of an image shrinks.
     formation = ImageFormation(contrast / settings.image.oversampling**2, noise)
     write_formation(stage.path / "simulation.json", formation, notes={"snr": settings.image.snr})

@@ -1,7 +1,7 @@
 """What every stage has in common: a folder, a manifest, and skipping what is done."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
         _inherit(manifest, earlier)
     elif earlier is not None:
         _remove_results(output)
-    _remove_leftovers(output)
+    remove_leftovers(output.rglob(".*"))
     _run(StageFolder(output, manifest), settings, body)
     return output
 
@@ -135,9 +135,9 @@ def _remove_results(output: Path) -> None:
             path.unlink()
 
 
-def _remove_leftovers(output: Path) -> None:
-    """Remove what a killed run was writing."""
-    for path in output.glob("**/.*"):
+def remove_leftovers(hidden: Iterable[Path]) -> None:
+    """Remove the hidden files that a killed run was writing."""
+    for path in hidden:
         if path.is_file():
             path.unlink(missing_ok=True)
 

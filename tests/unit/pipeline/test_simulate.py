@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
-from deephemnma.core.fourier import fourier_transform
+from deephemnma.core.fourier import fourier_transform, make_frequencies, make_shell_indices
+from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.imaging.noise import compute_radial_mean
 from deephemnma.imaging.synthesis import project_images
 from deephemnma.io.particles import read_particles
@@ -67,9 +68,11 @@ def test_noise_has_the_ratio_asked_for_and_the_power_that_is_told(modes: Path, t
     noise = particles[torch.arange(96)] - clean
     ratio = float(clean.var(dim=(1, 2)).mean() / noise.var(dim=(1, 2)).mean())
     assert ratio == pytest.approx(0.2, rel=0.03)
-    measured = compute_radial_mean(fourier_transform(noise).abs().square().mean(dim=0))
-    inside = slice(2, 15)
-    assert torch.allclose(measured[inside].double(), formation.noise.power[inside].double(), rtol=0.2)
+    frequencies = make_frequencies(particles.box_size, particles.pixel_size)
+    shells = make_shell_indices(particles.box_size)
+    told = formation.noise.compute_power(shells, compute_ctf(particles.optics.to("cpu"), frequencies))
+    measured = compute_radial_mean((fourier_transform(noise).abs().square() / told).mean(dim=0))
+    assert torch.allclose(measured[2:15], torch.ones(13), rtol=0.2)
 
 
 def test_an_image_depends_on_seed_and_number_alone(modes: Path, tmp_path: Path) -> None:
