@@ -34,7 +34,7 @@ def score_bank(observations: Observations, bank: Bank, shifts: Float[Tensor, "sh
     """Find the `kept` templates of highest likelihood for every image, over all `shifts`, the contrast fitted.
 
     With data d and whitened transfer T, a template p gains ``(Re <T d, p>)^2 / (2 sum T^2 |p|^2)`` where the inner
-    product is positive. T^2 is averaged over shells for the norm, which is exact without astigmatism.
+    product is positive.
     """
     band = observations.band
     device = observations.data.device
@@ -45,21 +45,14 @@ def score_bank(observations: Observations, bank: Bank, shifts: Float[Tensor, "sh
         -2 * math.pi * shifts.to(device) @ band.frequencies.T,
     )
     moved = torch.view_as_real(filtered[:, None] * phases).flatten(2).flatten(0, 1)
-    shells, n_shells = band.shells, band.max_index + 2
-    counts = torch.bincount(shells, minlength=n_shells).clamp_min(1)
-    shell_transfer = torch.zeros(len(observations), n_shells, device=device)
-    shell_transfer.index_add_(1, shells, observations.transfer.square())
-    shell_transfer = shell_transfer / counts
     best_gain = torch.full((len(observations), kept), -math.inf, device=device)
     best_index = torch.zeros(len(observations), kept, dtype=torch.long, device=device)
     for rows in iterate_chunks(len(bank), TEMPLATES_AT_ONCE):
         templates = torch.view_as_real(bank.templates[rows]).flatten(1)
         inner = (moved @ templates.T).unflatten(0, (len(observations), len(shifts)))
-        power = torch.zeros(templates.shape[0], n_shells, device=device)
-        power.index_add_(1, shells, bank.templates[rows].abs().square())
-        norm = shell_transfer @ power.T
+        norm = observations.transfer.square() @ bank.templates[rows].abs().square().T
         inner, shift_index = inner.max(dim=1)
-        gain = inner.clamp_min(0).square() / (2 * norm)
+        gain = inner.clamp_min(0).square() / (2 * norm.clamp_min(1e-30))
         index = (torch.arange(rows.start, rows.stop, device=device) * len(shifts)) + shift_index
         best_gain, order = torch.cat((best_gain, gain), dim=1).topk(kept, dim=1)
         best_index = torch.cat((best_index, index), dim=1).gather(1, order)

@@ -79,6 +79,13 @@ class Molecule:
         drawn = 2 * torch.rand(count, self.modes.n_modes, generator=generator, dtype=torch.float64) - 1
         return Poses(rotations, shifts), bend * self.scales.amplitude * drawn
 
+    def project(self, case: "Case") -> Tensor:
+        """Return the clean images of a case, at contrast 1."""
+        return project_images(
+            self.model, self.modes, case.poses, case.amplitudes, box_size=BOX, pixel_size=PIXEL,
+            optics=case.source.optics,
+        )  # fmt: skip
+
     def make_case(self, count: int, *, snr: float, seed: int = 0, with_ctf: bool = True, contrast: float = 1.0):
         """Simulate images of drawn truths."""
         poses, amplitudes = self.draw_truth(count, seed=seed)

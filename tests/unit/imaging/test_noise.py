@@ -1,5 +1,7 @@
 """Noise: drawn, resampled, estimated behind a particle."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -59,6 +61,27 @@ def test_drawn_noise_has_the_power_asked_for(box_size, generator):
     # Shell 0 is one real number: it scatters by sqrt(2 / 3000) = 0.026.
     torch.testing.assert_close(ratio, torch.ones_like(ratio), atol=0.08, rtol=0)
     assert images.dtype == torch.float32
+
+
+def test_noise_before_the_ctf_has_passed_through_it(generator):
+    """Each image through a CTF of its own; cropping keeps both parts."""
+    noise = replace(make_coloured_noise(), structural=torch.linspace(4.0, 1.0, len(make_coloured_noise().power)))
+    ctf = torch.stack((torch.zeros(BOX, BOX // 2 + 1), torch.full((BOX, BOX // 2 + 1), -0.5)))
+    rows = torch.arange(6000) % 2
+    images = noise.draw(6000, generator=generator, ctf=ctf[rows])
+    for row, share in ((0, 0.0), (1, 0.25)):
+        wanted = noise.power + share * noise.structural
+        ratio = measure_power(images[rows == row]) / wanted
+        torch.testing.assert_close(ratio, torch.ones_like(ratio), atol=0.08, rtol=0)
+    small = noise.resample(16)
+    torch.testing.assert_close(small.structural / small.power, (noise.structural / noise.power)[: len(small.power)])
+
+
+def test_without_a_ctf_there_is_no_noise_before_it():
+    noise = make_coloured_noise()
+    structured = replace(noise, structural=noise.power)
+    first, second = (each.draw(2, generator=torch.Generator().manual_seed(1)) for each in (noise, structured))
+    assert torch.equal(first, second)
 
 
 def test_white_noise_has_its_variance(generator):

@@ -1,0 +1,295 @@
+"""From images to estimates: what every search strategy must do, and both ways through."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deephemnma.alignment.aligner import Aligner, align_images
+from deephemnma.alignment.assembly import make_refinement_aligner, make_search_aligner
+from deephemnma.alignment.exhaustive_search import make_exhaustive_search
+from deephemnma.alignment.local_search import LocalSearch
+from deephemnma.alignment.objective import evaluate
+from deephemnma.alignment.observation import make_observations
+from deephemnma.alignment.pilot import measure_formation
+from deephemnma.alignment.score import compute_scores
+from deephemnma.alignment.strategy import SearchStrategy
+from deephemnma.core.error import InputError
+from deephemnma.core.estimates import Estimates, Status, make_estimates
+from deephemnma.core.fourier import make_frequencies
+from deephemnma.core.particle import Poses
+from deephemnma.core.rotation import compute_geodesic_angle, rotation_from_vector
+from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.settings.estimate import EstimateSettings
+from deephemnma.settings.refine import RefineSettings
+
+SETTINGS = EstimateSettings(
+    orientations=1000, amplitude_range=3.0, amplitude_spacing=3.0, shift_range=4.5, starts=12, batch_size=8
+)
+REFINEMENT = RefineSettings(candidates=64, starts=6)
+
+
+@pytest.fixture(scope="module")
+def case(molecule):
+    return molecule.make_case(16, snr=0.5, seed=40)
+
+
+@pytest.fixture(scope="module")
+def search(case) -> Aligner:
+    molecule = case.molecule
+    return make_search_aligner(molecule.model, molecule.modes, case.source, settings=SETTINGS, formation=case.formation)
+
+
+@pytest.fixture(scope="module")
+def found(search, case) -> Estimates:
+    return align_images(search, case.source, torch.arange(16))
+
+
+def spoil(case, *, degrees: float, bend: float, seed: int = 0) -> Estimates:
+    """Return the truth turned by so many degrees about random axes and bent by so many A RMSD a mode."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = torch.nn.functional.normalize(torch.randn(len(case.poses), 3, generator=generator).double(), dim=1)
+    rotations = rotation_from_vector(math.radians(degrees) * axes) @ case.poses.rotations
+    signs = torch.randn(case.amplitudes.shape, generator=generator).sign()
+    return make_estimates(
+        names=case.source.names,
+        poses=Poses(rotations, case.poses.shifts + 0.5),
+        amplitudes=case.amplitudes + bend * case.molecule.scales.amplitude * signs,
+        mode_numbers=case.molecule.modes.numbers,
+        status=Status.PREDICTED,
+    )
+
+
+def make_refiner(case, initial: Estimates, **options) -> Aligner:
+    molecule = case.molecule
+    chosen = {"settings": SETTINGS, "refinement": REFINEMENT, "formation": case.formation} | options
+    return make_refinement_aligner(molecule.model, molecule.modes, case.source, initial=initial, **chosen)
+
+
+def angles(estimates: Estimates, truth: Poses) -> torch.Tensor:
+    return compute_geodesic_angle(estimates.poses.rotations, truth.rotations).rad2deg()
+
+
+# What every strategy must do
+
+
+@pytest.fixture(params=["exhaustive", "local"])
+def strategy(request, case, search) -> SearchStrategy:
+    if request.param == "exhaustive":
+        return search.strategy
+    return make_refiner(case, spoil(case, degrees=10, bend=1.0)).strategy
+
+
+def test_a_strategy_proposes_its_number_of_starts(strategy, case):
+    states = strategy.propose(case.observe().restrict(strategy.band), torch.arange(16))
+    assert len(states) == 16 * strategy.starts
+    assert states.amplitudes.shape[1] == 3
+    identity = states.rotations @ states.rotations.mT
+    torch.testing.assert_close(identity, torch.eye(3).expand_as(identity), atol=1e-5, rtol=0)
+
+
+def test_a_strategy_proposes_the_likeliest_first_and_one_near_the_truth(strategy, case):
+    observed = case.observe().restrict(strategy.band)
+    states = strategy.propose(observed, torch.arange(16))
+    rows = torch.arange(16).repeat_interleave(strategy.starts)
+    projector = case.molecule.make_projector(
+        strategy.band.box_size * strategy.band.pixel_size / strategy.band.max_index * 0.999
+    )
+    costs = evaluate(observed.select(rows), projector, states).cost.unflatten(0, (16, -1))
+    assert bool((costs[:, 0] <= costs.amin(1) + 1.0).all())
+    near = case.molecule.scales.compute_distance(states, case.truth.select(rows)).unflatten(0, (16, -1)).amin(1)
+    assert int((near < 8.0).sum()) >= 15
+
+
+def test_proposals_do_not_depend_on_order_or_company(strategy, case):
+    observed = case.observe().restrict(strategy.band)
+    ids = torch.tensor([11, 2, 7])
+    together = strategy.propose(observed, torch.arange(16))
+    apart = strategy.propose(observed.select(ids), ids)
+    rows = (ids[:, None] * strategy.starts + torch.arange(strategy.starts)).flatten()
+    torch.testing.assert_close(apart.amplitudes, together.amplitudes[rows], atol=1e-4, rtol=0)
+    torch.testing.assert_close(apart.rotations, together.rotations[rows], atol=1e-5, rtol=0)
+    torch.testing.assert_close(apart.shifts, together.shifts[rows], atol=1e-5, rtol=0)
+
+
+# From no prior knowledge
+
+
+def test_the_search_recovers_the_truth_from_nothing(found, case):
+    good = torch.tensor([status is Status.CONVERGED for status in found.status])
+    assert int(good.sum()) >= 14
+    assert float(angles(found, case.poses)[good].max()) < 6
+    assert float((found.poses.shifts - case.poses.shifts)[good].abs().max()) < 0.6
+    scaled = (found.amplitudes - case.amplitudes)[good] / found.standard_deviations[good, :3]
+    assert float(scaled.abs().max()) < 5
+    assert found.names == case.source.names
+    assert found.mode_numbers == (7, 8, 9)
+    assert found.covariance.dtype == found.amplitudes.dtype == torch.float64
+
+
+def test_estimates_are_the_same_in_other_batches(found, search, case):
+    ids = torch.tensor([13, 0, 5])
+    again = align_images(replace(search, batch_size=2), case.source, ids)
+    torch.testing.assert_close(again.amplitudes, found.amplitudes[ids], atol=0.3, rtol=0)
+    torch.testing.assert_close(again.score, found.score[ids], atol=0.02, rtol=0)
+    assert again.names == tuple(found.names[row] for row in ids)
+
+
+def test_a_bad_image_has_a_status_and_its_neighbours_do_not_notice(found, search, case):
+    images = case.source.images.clone()
+    images[2, 4, 5], images[3] = torch.nan, 1.0
+    spoilt = align_images(search, type(case.source)(images, case.source.optics), torch.arange(8))
+    assert spoilt.status[2:4] == (Status.BAD_IMAGE, Status.BAD_IMAGE)
+    kept = torch.tensor([0, 1, 4, 5, 6, 7])
+    assert [spoilt.status[row] for row in kept] == [found.status[row] for row in kept]
+    torch.testing.assert_close(spoilt.amplitudes[kept], found.amplitudes[kept], atol=0.3, rtol=0)
+
+
+def test_a_rigid_reference_has_only_poses(rigid_molecule):
+    case = rigid_molecule.make_case(8, snr=0.5, seed=41)
+    aligner = make_search_aligner(
+        rigid_molecule.model, rigid_molecule.modes, case.source, settings=SETTINGS, formation=case.formation
+    )
+    found = align_images(aligner, case.source, torch.arange(8))
+    assert found.amplitudes.shape == (8, 0)
+    assert found.covariance.shape == (8, 5, 5)
+    assert float(angles(found, case.poses).max()) < 4
+    assert found.status.count(Status.CONVERGED) >= 7
+
+
+# Around what is given
+
+
+def test_refinement_finishes_what_is_fifteen_degrees_off(found, case):
+    initial = spoil(case, degrees=15, bend=1.0)
+    refined = align_images(make_refiner(case, initial), case.source, torch.arange(16))
+    assert float(angles(initial, case.poses).min()) > 14
+    same = (refined.amplitudes - found.amplitudes).abs().amax(1) < 2.0
+    assert int(same.sum()) >= 14
+
+
+def test_an_alternative_orientation_is_used(case):
+    """The given orientation is wrong, the second hypothesis is right."""
+    wrong = spoil(case, degrees=150, bend=0.0)
+    right = case.poses.rotations[:, None]
+    narrow = replace(REFINEMENT, rotation_spread_deg=3.0)
+    without = align_images(make_refiner(case, wrong, refinement=narrow), case.source, torch.arange(8))
+    with_it = align_images(
+        make_refiner(case, wrong, alternatives=right, refinement=narrow), case.source, torch.arange(8)
+    )
+    truth = case.poses.select(torch.arange(8))
+    assert int((angles(with_it, truth) < 6).sum()) >= 7
+    assert int((angles(without, truth) < 6).sum()) <= 3
+
+
+def test_known_error_bars_say_how_far_to_look(case):
+    """States drawn around an estimate with error bars scatter with these."""
+    initial = spoil(case, degrees=0, bend=0.0)
+    bars = torch.tensor([9.0, 5.0, 2.0, 0.05, 0.03, 0.01, 0.5, 0.2], dtype=torch.float64)
+    initial = replace(initial, covariance=torch.diag(bars.square()).expand(16, 8, 8))
+    strategy = make_refiner(case, initial, refinement=replace(REFINEMENT, candidates=400)).strategy
+    assert isinstance(strategy, LocalSearch)
+    drawn = strategy._draw(torch.tensor([4]))
+    spread = (drawn.amplitudes - initial.amplitudes[4].float()).std(0)
+    torch.testing.assert_close(spread, bars[:3].float(), rtol=0.15, atol=0)
+    torch.testing.assert_close(drawn.amplitudes[0], initial.amplitudes[4].float())
+
+
+def test_the_seed_decides_the_draws(case):
+    initial = spoil(case, degrees=5, bend=0.5)
+    observed = case.observe()
+    drawn = []
+    for seed in (1, 1, 2):
+        strategy = make_refiner(case, initial, seed=seed).strategy
+        drawn.append(strategy.propose(observed.restrict(strategy.band), torch.arange(16)).amplitudes)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_estimates_of_other_images_or_modes_are_refused(case):
+    initial = spoil(case, degrees=5, bend=0.5)
+    with pytest.raises(InputError, match="not those of the 16 particles"):
+        make_refiner(case, initial.select(torch.arange(5)))
+    with pytest.raises(InputError, match="modes"):
+        make_refiner(case, replace(initial, mode_numbers=(7, 8, 10)))
+
+
+# Scores
+
+
+def test_right_fits_score_near_zero_and_wrong_ones_far_below(found, search, case):
+    good = torch.tensor([status is Status.CONVERGED for status in found.status])
+    assert float(found.score[good].min()) > -3.5
+    level = search.levels[0]
+    observed = case.observe().restrict(level.band)
+    turned = rotation_from_vector(torch.tensor([math.pi, 0, 0])) @ case.truth.rotations
+    wrong = replace(case.truth, rotations=turned)
+    scores = [
+        compute_scores(
+            observed, level.projector, state, evaluate(observed, level.projector, state), formation=case.formation
+        )
+        for state in (case.truth, wrong)
+    ]
+    assert float(scores[0].min()) > -4
+    assert float(scores[1].max()) < -4
+
+
+def test_an_image_of_nothing_is_rejected(search, case):
+    noise = case.formation.noise.draw(4, generator=torch.Generator().manual_seed(9))
+    empty = type(case.source)(noise, case.source.optics.select(torch.arange(4)))
+    assert set(align_images(search, empty, torch.arange(4)).status) == {Status.REJECTED}
+
+
+# Contrast and noise
+
+
+def test_pilots_measure_contrast_and_noise(molecule):
+    case = molecule.make_case(24, snr=0.5, seed=42, contrast=7.0)
+    settings = replace(SETTINGS, orientations=600)
+    found = measure_formation(molecule.model, molecule.modes, case.source, settings=settings)
+    assert found.contrast == pytest.approx(7.0, rel=0.03)
+    assert found.contrast_spread < 0.5
+    whitened = make_observations(
+        case.formation.noise.draw(24, generator=torch.Generator().manual_seed(3)),
+        molecule.make_projector().band,
+        optics=case.source.optics,
+        noise=found.noise,
+    )
+    assert float(torch.view_as_real(whitened.data).var()) == pytest.approx(1.0, rel=0.06)
+    assert float(found.noise.power.min()) > 0
+
+
+def test_pilots_tell_noise_that_passed_through_the_ctf(molecule):
+    """Half of the noise lies before the CTF: both parts are found, where the CTF varies within a shell's images."""
+    case = molecule.make_case(32, snr=0.5, seed=43)
+    power = case.formation.noise.power / 2
+    noise = replace(case.formation.noise, power=power, structural=2 * power)
+    clean = molecule.project(case)
+    frequencies = make_frequencies(48, 1.8)
+    drawn = noise.draw(
+        32,
+        generator=torch.Generator().manual_seed(4),
+        ctf=compute_ctf(case.source.optics, frequencies.double()).float(),
+    )
+    source = type(case.source)(clean + drawn, case.source.optics)
+    found = measure_formation(
+        molecule.model, molecule.modes, source, settings=replace(SETTINGS, orientations=600)
+    ).noise
+    inside = slice(8, 22)
+    assert float((found.power / power)[inside].mean()) == pytest.approx(1.0, abs=0.15)
+    assert float((found.structural / (2 * power))[inside].mean()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_set_without_a_usable_image_is_refused(molecule):
+    case = molecule.make_case(3, snr=0.5)
+    holes = type(case.source)(torch.full_like(case.source.images, torch.nan), case.source.optics)
+    settings = replace(SETTINGS, orientations=20, starts=2)
+    with pytest.raises(InputError, match="None of the 3 pilot images could be used"):
+        measure_formation(molecule.model, molecule.modes, holes, settings=settings)
+
+
+def test_the_bank_is_never_smaller_than_its_starts(molecule):
+    settings = replace(SETTINGS, orientations=4, amplitude_range=0.0, starts=50)
+    strategy = make_exhaustive_search(molecule.make_projector(12.0), scales=molecule.scales, settings=settings)
+    assert strategy.starts == 4
