@@ -36,6 +36,8 @@ def find_stack(name: str, *, star_path: Path, datadir: Path | None) -> Path:
     InputError
         If it is nowhere; the message names what was tried.
     """
+    if datadir is not None and not Path(datadir).is_dir():
+        raise InputError(f"There is no folder {datadir}: check --datadir (it is taken relative to the current folder).")
     given = [] if datadir is None else [Path(datadir)]
     folder = star_path.absolute().parent
     candidates = [base / name for base in (*given, folder, *folder.parents, Path.cwd())]
@@ -47,7 +49,7 @@ def find_stack(name: str, *, star_path: Path, datadir: Path | None) -> Path:
     tried = f"{first}" if Path(name).is_absolute() else f"{first} and {len(set(candidates)) - 1} more places above it"
     raise InputError(
         f"{star_path} names the stack {name!r}, which was not found (tried {tried}, and the bare file name "
-        "beside the star file): give the folder that this path starts from as the data folder."
+        "beside the star file): give the folder that this path starts from (--datadir)."
     )
 
 

@@ -11,6 +11,8 @@ _WHOLE = 1 << 28
 _SAMPLE = 1 << 24
 _WITHOUT_EFFECT = frozenset({"workers"})
 """Options that change how fast an answer comes, not the answer."""
+_PLACES = frozenset({"datadir"})
+"""Options that tell where to look for what an input names; they are no inputs themselves."""
 
 
 def hash_file(path: Path) -> str:
@@ -43,9 +45,10 @@ def describe_settings(settings: Any) -> Any:
 
 
 def find_input_paths(settings: Any) -> list[Path]:
-    """Return every path among the settings, in order."""
+    """Return every path of an input among the settings, in order."""
     if is_dataclass(settings):
-        return [path for field in fields(settings) for path in find_input_paths(getattr(settings, field.name))]
+        names = [field.name for field in fields(settings) if field.name not in _PLACES]
+        return [path for name in names for path in find_input_paths(getattr(settings, name))]
     if isinstance(settings, list | tuple):
         return [path for value in settings for path in find_input_paths(value)]
     return [settings] if isinstance(settings, Path) else []

@@ -149,3 +149,12 @@ def test_all_paths_among_settings_are_found(source: Path) -> None:
         more: tuple[Path, ...]
 
     assert find_input_paths(Nested(Settings(source), (Path("a"), Path("b")))) == [source, Path("a"), Path("b")]
+
+
+def test_the_folder_in_which_to_look_for_images_is_no_input(source: Path) -> None:
+    @dataclass(frozen=True)
+    class WithPlace:
+        source: Path
+        datadir: Path | None
+
+    assert find_input_paths(WithPlace(source, source.parent)) == [source]
