@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from table import CpuClock, report
+from table import CpuClock, add_results_option, report
 
 from deephemnma.alignment.aligner import align_images
 from deephemnma.alignment.assembly import make_search_aligner
@@ -48,7 +48,7 @@ def main() -> None:
             seed=options.seed,
         )
         run_simulate(simulation, output=folder)
-        row = _measure(simulation, Path(folder))
+        row = _measure(simulation, Path(folder), EstimateSettings(orientations=options.orientations))
     notes = {
         "seed": options.seed,
         "box": options.box_size,
@@ -56,14 +56,14 @@ def main() -> None:
         "SNR": options.snr,
         "oversampling": options.oversampling,
     }
-    report("estimation", [row], notes=notes, keep=options.keep)
+    report("estimation", [row], notes=notes, folder=options.results)
 
 
-def _measure(simulation: SimulateStage, folder: Path) -> dict[str, object]:
+def _measure(simulation: SimulateStage, folder: Path, settings: EstimateSettings) -> dict[str, object]:
     reference = load_reference(simulation.reference)
     model, modes = reference.model, reference.modes
     particles, truth = read_particles(folder / "particles.star"), read_estimates(folder / "truth.parquet")
-    settings, clock = EstimateSettings(), CpuClock()
+    clock = CpuClock()
     formation = measure_formation(model, modes, particles, settings=settings)
     aligner = make_search_aligner(model, modes, particles, settings=settings, formation=formation)
     preparation, clock = clock.seconds, CpuClock()
@@ -112,8 +112,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--snr", type=float, default=0.1, help="as in the paper")
     parser.add_argument("--oversampling", type=int, default=2, help="simulated on a finer grid, as in the paper")
     parser.add_argument("--modes", default="7-9", help="numbers of modes")
+    parser.add_argument("--orientations", type=int, default=2000, help="that the search tries")
     parser.add_argument("--seed", type=int, default=0, help="of the image set")
-    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/estimation.json")
+    add_results_option(parser)
     return parser.parse_args()
 
 

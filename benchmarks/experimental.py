@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from memory_images import MemoryImages
-from table import CpuClock, report
+from table import CpuClock, add_results_option, report
 
 from deephemnma.alignment.aligner import align_images
 from deephemnma.alignment.assembly import make_search_aligner
@@ -58,7 +58,7 @@ def main() -> None:
         rows.append(_align(control, model, modes.select(()), theirs=particles.poses) | {"method": "rigid, control"})
     rows.append(_compare("random orientations", _draw(particles.poses), particles.poses, together=False))
     notes = {"pseudoatoms": model.n_sites, "diameter of the reference (A)": 2 * model.radius}
-    report("experimental", rows, notes=notes, keep=options.keep)
+    report("experimental", rows, notes=notes, folder=options.results)
 
 
 def _align(
@@ -117,7 +117,7 @@ def _draw(poses: Poses) -> torch.Tensor:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of maps/ and particles/")
-    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/experimental.json")
+    add_results_option(parser)
     return parser.parse_args()
 
 

@@ -16,7 +16,7 @@ import mrcfile
 import numpy as np
 import torch
 from memory_images import MemoryImages
-from table import CpuClock, report
+from table import CpuClock, add_results_option, report
 
 from deephemnma.alignment.aligner import align_images
 from deephemnma.alignment.assembly import make_search_aligner
@@ -52,27 +52,32 @@ def main() -> None:
     rows = []
     for name in ("ak8", "ak8_hard"):
         truth = _read_truth(folder / name)
-        found, preparation, cost = _estimate(folder / name, truth.names, model, modes)
+        settings = EstimateSettings(orientations=options.orientations)
+        source = _read_images(folder / name, truth.names)
+        found, preparation, cost = _estimate(source, model, modes, settings)
         rows.append(_make_row(name, "deephemnma", found, truth, model=model, cost=cost))
         for _, table, label, published in (run for run in RUNS if run[0] == name):
             theirs = read_hemnma_results(folder / name / table, mode_numbers=NUMBERS, pixel_size=PIXEL_SIZE)
             rows.append(_make_row(name, label, theirs, truth, model=model, cost=published))
     notes = {"width of our Gaussians (A)": options.width, "our preparation, once a set (CPU s)": preparation}
-    report("hemnma", rows, notes=notes, keep=options.keep)
+    report("hemnma", rows, notes=notes, folder=options.results)
 
 
 def _estimate(
-    folder: Path, names: tuple[str, ...], model: GaussianModel, modes: Modes
+    source: MemoryImages, model: GaussianModel, modes: Modes, settings: EstimateSettings
 ) -> tuple[Estimates, float, float]:
     """Return our estimates, and the CPU seconds of preparation and an image."""
-    images = torch.from_numpy(mrcfile.read(folder / f"{folder.name}.mrcs").astype(np.float32))
-    source = MemoryImages(images, _make_optics(len(images)), names, pixel_size=PIXEL_SIZE)
-    settings, clock = EstimateSettings(), CpuClock()
+    clock = CpuClock()
     formation = measure_formation(model, modes, source, settings=settings)
     aligner = make_search_aligner(model, modes, source, settings=settings, formation=formation)
     preparation, clock = clock.seconds, CpuClock()
     found = align_images(aligner, source, torch.arange(len(source)))
     return found, preparation, clock.seconds / len(source)
+
+
+def _read_images(folder: Path, names: tuple[str, ...]) -> MemoryImages:
+    images = torch.from_numpy(mrcfile.read(folder / f"{folder.name}.mrcs").astype(np.float32))
+    return MemoryImages(images, _make_optics(len(images)), names, pixel_size=PIXEL_SIZE)
 
 
 def _make_row(
@@ -127,7 +132,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds hemnma/")
     parser.add_argument("--width", type=float, default=1.2, help="standard deviation of our Gaussians, A")
-    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/hemnma.json")
+    parser.add_argument("--orientations", type=int, default=2000, help="that the search tries")
+    add_results_option(parser)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """What every benchmark ends in: a table to read and a JSON file to keep."""
 
+import argparse
 import json
 import platform
 import time
@@ -9,8 +10,6 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
-
-RESULTS = Path(__file__).with_name("results")
 
 
 class CpuClock:
@@ -25,8 +24,10 @@ class CpuClock:
         return time.process_time() - self._start
 
 
-def report(name: str, rows: Sequence[Mapping[str, object]], *, notes: Mapping[str, object], keep: bool) -> None:
-    """Print `rows` as a table; with `keep`, write them with `notes` and the machine to ``results/<name>.json``."""
+def report(
+    name: str, rows: Sequence[Mapping[str, object]], *, notes: Mapping[str, object], folder: Path | None
+) -> None:
+    """Print `rows` as a table; with a `folder`, write them with `notes` and the machine to ``<name>.json`` there."""
     table = Table(title=name)
     for column in rows[0]:
         table.add_column(column, justify="left" if column in ("set", "method") else "right")
@@ -36,12 +37,17 @@ def report(name: str, rows: Sequence[Mapping[str, object]], *, notes: Mapping[st
     console.print(table)
     for key, value in notes.items():
         console.print(f"{key}: {_format(value)}", highlight=False)
-    if keep:
-        RESULTS.mkdir(exist_ok=True)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
         machine = {"machine": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
         content = {"rows": list(rows), "notes": dict(notes), "machine": machine}
-        (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, default=float) + "\n")
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float) + "\n")
 
 
 def _format(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def add_results_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where :func:`report` writes."""
+    parser.add_argument("--results", type=Path, help="folder for the figures as JSON, such as benchmarks/results")
