@@ -66,7 +66,7 @@ def measure_formation(
 
 
 def _measure_noise(
-    aligner: Aligner, source: ImageSource, blocks: list[Int[Tensor, "images"]], parts: list[Alignment]
+    aligner: Aligner, source: ImageSource, blocks: tuple[Int[Tensor, "_"], ...], parts: list[Alignment]
 ) -> NoiseModel:
     """Return the noise that explains the residuals of the fits, in each shell by least squares.
 

@@ -6,6 +6,7 @@ or 64 share the blocks.
 
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PARENT_CHECK_SECONDS = 0.5
 _work: Callable[[Any], Any] | None = None
 
 
@@ -90,8 +92,16 @@ def _drain(pending: set[Future]) -> Iterator[Done]:
 def _start(pickled: bytes) -> None:
     """Make this process's worker. Plain pickling copies tensors, which processes would share otherwise."""
     global _work
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     _work = pickle.loads(pickled)()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` has ended, however that was killed: it would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
 
 
 def _run(item: Any) -> Done:

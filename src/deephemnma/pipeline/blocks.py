@@ -1,5 +1,6 @@
 """A stage over images, cut into blocks of image ids: a killed run repeats only the blocks that are missing."""
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -63,13 +64,22 @@ def _make_block_worker(prepare: Callable[[], EstimateIds], folder: Path) -> Call
 
     def work(block: Block) -> None:
         done = _get_folder(folder, block)
-        beside = done.with_name(f".{done.name}")
-        shutil.rmtree(beside, ignore_errors=True)
+        beside = done.with_name(f".{done.name}.{os.getpid()}")
         for rank, estimates in enumerate(estimate(torch.arange(*block))):
             write_estimates(beside / f"{rank:02d}.parquet", estimates)
-        beside.rename(done)
+        _publish(beside, done)
 
     return work
+
+
+def _publish(beside: Path, done: Path) -> None:
+    """Rename a finished block to its place, where a worker that outlived a killed run may have been first."""
+    try:
+        beside.rename(done)
+    except OSError:
+        if not done.exists():
+            raise
+        shutil.rmtree(beside)
 
 
 def _get_folder(folder: Path, block: Block) -> Path:

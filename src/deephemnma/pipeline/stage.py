@@ -81,7 +81,7 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
         _inherit(manifest, earlier)
     elif earlier is not None:
         _remove_results(output)
-    remove_leftovers(output.rglob(".*"))
+    remove_leftovers(list(output.rglob(".*")))
     _run(StageFolder(output, manifest), settings, body)
     return output
 
@@ -136,9 +136,11 @@ def _remove_results(output: Path) -> None:
 
 
 def remove_leftovers(hidden: Iterable[Path]) -> None:
-    """Remove the hidden files that a killed run was writing."""
+    """Remove the hidden files and folders that a killed run was writing."""
     for path in hidden:
-        if path.is_file():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
 
 

@@ -1,8 +1,11 @@
 """Blocks over processes: the same answer for any number, and mistakes that come through."""
 
 import os
+import subprocess
+import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,6 +50,43 @@ def test_a_dead_worker_is_an_error_not_a_wait() -> None:
     with pytest.raises(Exception, match=r"terminated abruptly|process pool"):
         list(map_blocks(make_dead, range(3), n_workers=2))
     assert time.monotonic() - started < 60
+
+
+ORPHANS = """
+import os, time
+from deephemnma.distributed.pool import map_blocks
+
+def prepare():
+    def work(item):
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    return work
+
+if __name__ == "__main__":
+    list(map_blocks(prepare, range(2), n_workers=2))
+"""
+
+
+def test_workers_end_with_a_killed_run(tmp_path: Path) -> None:
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as run:
+        workers = [int(run.stdout.readline()) for _ in range(2)]
+        run.kill()
+        deadline = time.monotonic() + 20
+        while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(is_running(worker) for worker in workers)
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process works still; one that has ended and waits to be collected does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_environment_is_as_before() -> None:
