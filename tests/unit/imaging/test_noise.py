@@ -71,7 +71,7 @@ def test_noise_before_the_ctf_has_passed_through_it(generator):
     images = noise.draw(6000, generator=generator, ctf=ctf[rows])
     for row, share in ((0, 0.0), (1, 0.25)):
         wanted = noise.power + share * noise.structural
-        ratio = measure_power(images[rows == row]) / wanted
+        ratio = (measure_power(images[rows == row]) / wanted)[1:]  # shell 0 is one number: it scatters most
         torch.testing.assert_close(ratio, torch.ones_like(ratio), atol=0.08, rtol=0)
     small = noise.resample(16)
     torch.testing.assert_close(small.structural / small.power, (noise.structural / noise.power)[: len(small.power)])
