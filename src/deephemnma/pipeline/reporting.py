@@ -16,8 +16,9 @@ from deephemnma.io.atomic import write_beside
 from deephemnma.io.density import read_map
 from deephemnma.io.landscape import read_landscape
 from deephemnma.io.table import read_estimates
+from deephemnma.metrics.summary import FailureRule
 from deephemnma.network.training import LOSSES_NAME
-from deephemnma.pipeline.formation import read_formation
+from deephemnma.pipeline.formation import SIMULATION_FILE, read_formation
 from deephemnma.pipeline.fsc import read_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
 from deephemnma.pipeline.manifest import Manifest, read_manifest
@@ -142,7 +143,7 @@ def _read_truth(simulation: _Done, reference: Reference) -> _Truth:
         truth.poses,
         truth.amplitudes,
         optics=load_particles(folder / PARTICLES_FILE).optics,
-        formation=read_formation(folder / "simulation.json"),
+        formation=read_formation(folder / SIMULATION_FILE),
     )
     return _Truth(truth, bound)
 
@@ -156,7 +157,7 @@ def _compare(found: dict[_Done, Estimates], truths: dict[Path, _Truth], referenc
             estimates,
             truth.estimates,
             bound=truth.bound,
-            rule=WITHIN_REACH if each.manifest.stage == "predict" else None,
+            rule=_choose_rule(each),
             **sites,
         )
         for each, estimates in found.items()
@@ -164,11 +165,22 @@ def _compare(found: dict[_Done, Estimates], truths: dict[Path, _Truth], referenc
         if _share_images(estimates, truth.estimates)
     ]
     against_each_other = [
-        make_comparison(f"{first.label} against {second.label}", found[first], found[second], **sites)
+        make_comparison(
+            f"{first.label} against {second.label}",
+            found[first],
+            found[second],
+            rule=_choose_rule(first, second),
+            **sites,
+        )
         for first, second in combinations(found, 2)
         if _share_images(found[first], found[second])
     ]
     return (*against_truth, *against_each_other)
+
+
+def _choose_rule(*stages: _Done) -> FailureRule | None:
+    """Return when an image counts as failed: a prediction need only lie within reach of the refinement."""
+    return WITHIN_REACH if any(each.manifest.stage == "predict" for each in stages) else None
 
 
 def _share_images(first: Estimates, second: Estimates) -> bool:
@@ -182,16 +194,22 @@ def _join_truth(truths: dict[Path, _Truth]) -> Estimates | None:
 def _collect_facts(done: list[_Done], reference: Reference) -> dict[str, str]:
     facts = {"reference": _describe(reference)}
     for each in _pick(done, "simulate"):
-        image = each.manifest.settings["image"]
-        facts[each.label] = (
-            f"{each.manifest.settings['count']:,} simulated images of {image['box_size']}² pixels of "
-            f"{image['pixel_size']:g} Å, SNR {image['snr']:g}, {image['defocus_um']:g} µm underfocus"
-        )
+        facts[each.label] = _describe_images(each.manifest.settings)
     for each in _pick(done, "estimate", "train", "predict", "refine", "landscape", "reconstruct"):
         facts[each.label] = ", ".join(f"{name} {_show(value)}" for name, value in each.manifest.summary.items())
     last = done[-1].manifest
     commit = f", commit {last.commit}" if last.commit else ""
     return facts | {"made by": f"deephemnma {last.version}{commit} on {last.n_cores} cores, Python {last.python}"}
+
+
+def _describe_images(settings: dict[str, Any]) -> str:
+    image = settings["image"]
+    finer = image["oversampling"]
+    grid = f" on a grid {finer} times finer, then cropped" if finer > 1 else ""
+    return (
+        f"{settings['count']:,} simulated images of {image['box_size']}² pixels of {image['pixel_size']:g} Å, "
+        f"{image['defocus_um']:g} µm underfocus, SNR {image['snr']:g}{grid}"
+    )
 
 
 def _describe(reference: Reference) -> str:
