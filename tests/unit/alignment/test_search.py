@@ -194,6 +194,8 @@ def test_known_error_bars_say_how_far_to_look(case):
     spread = (drawn.amplitudes - initial.amplitudes[4].float()).std(0)
     torch.testing.assert_close(spread, bars[:3].float(), rtol=0.15, atol=0)
     torch.testing.assert_close(drawn.amplitudes[0], initial.amplitudes[4].float())
+    other = strategy._draw(torch.tensor([5])).amplitudes - initial.amplitudes[5].float()
+    assert not torch.allclose(other, drawn.amplitudes - initial.amplitudes[4].float(), atol=0.1)
 
 
 def test_the_seed_decides_the_draws(case):
