@@ -8,13 +8,14 @@ from torch import Tensor
 
 from deephemnma.alignment.levenberg import Fit
 from deephemnma.alignment.objective import invert_fisher
-from deephemnma.alignment.observation import Observations, find_bad_images, make_observations
+from deephemnma.alignment.observation import Observations, make_observations
 from deephemnma.alignment.scale import Scales
 from deephemnma.alignment.schedule import Level, descend
 from deephemnma.alignment.score import compute_scores
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.core.particle import ImageSource, Poses
+from deephemnma.imaging.bad_image import find_bad_images
 from deephemnma.imaging.synthesis import ImageFormation
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from deephemnma.core.fourier import fourier_transform
@@ -57,13 +57,6 @@ def make_observations(
     data = band.extract(fourier_transform(images.to(device, torch.float32))) * whitening
     transfer = whitening if ctf is None else ctf * whitening
     return Observations(band, data, transfer.expand(len(images), -1))
-
-
-def find_bad_images(images: Float[Tensor, "images box box"]) -> Bool[Tensor, "images"]:
-    """Return True where an image holds NaN or infinity, or is flat: nothing can be found in it."""
-    flat = images.flatten(1)
-    finite = flat.isfinite().all(dim=1)
-    return ~finite | (torch.where(finite[:, None], flat, 0).std(dim=1) == 0)
 
 
 def _find_components(outer: Band, inner: Band) -> Int[Tensor, "components"]:

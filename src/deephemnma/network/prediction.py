@@ -11,9 +11,10 @@ from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
 from deephemnma.core.model import Modes
 from deephemnma.core.particle import ImageSource, Poses
+from deephemnma.imaging.bad_image import find_bad_images
 from deephemnma.network.checkpoint import Checkpoint, hash_modes, read_checkpoint
 from deephemnma.network.pose_network import Hypotheses
-from deephemnma.network.preparation import find_bad_images, prepare_images
+from deephemnma.network.preparation import prepare_images
 from deephemnma.settings.predict import PredictSettings
 
 Progress = Callable[[int, int], None]

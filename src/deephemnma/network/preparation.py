@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform, make_frequencies
@@ -47,7 +47,7 @@ def prepare_images(
     """Crop in Fourier space, correct for the CTF, keep the disc inside Nyquist; mean 0, standard deviation 1.
 
     Components beyond the disc are left out because a turn of the image would move them off the grid. What is not
-    finite counts as 0, and a flat image stays 0 (see :func:`find_bad_images`).
+    finite counts as 0, and a flat image stays 0 (see :func:`~deephemnma.imaging.bad_image.find_bad_images`).
     """
     box_size = preparation.box_size
     transforms = fourier_crop(fourier_transform(images.nan_to_num(0, 0, 0)), box_size=box_size)
@@ -66,10 +66,3 @@ def normalize_images(images: Float[Tensor, "images box box"]) -> Float[Tensor, "
     centred = images - images.mean(dim=(-2, -1), keepdim=True)
     deviation = centred.std(dim=(-2, -1), keepdim=True)
     return centred / torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-
-
-def find_bad_images(images: Float[Tensor, "images box box"]) -> Bool[Tensor, "images"]:
-    """Return which images hold a value that is not finite, or are flat."""
-    finite = images.isfinite().all(dim=-1).all(dim=-1)
-    flat = images.amax(dim=(-2, -1)) == images.amin(dim=(-2, -1))
-    return ~finite | flat

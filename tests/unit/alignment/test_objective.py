@@ -6,7 +6,7 @@ import torch
 from deephemnma.alignment.bound import compute_bound
 from deephemnma.alignment.levenberg import fit
 from deephemnma.alignment.objective import evaluate, invert_fisher
-from deephemnma.alignment.observation import find_bad_images, make_observations
+from deephemnma.alignment.observation import make_observations
 from deephemnma.imaging.band import make_band
 from deephemnma.imaging.synthesis import project_images
 
@@ -122,14 +122,6 @@ def test_smaller_bands_see_a_part_of_the_components(bright):
     whole, part = bright.observe().restrict(coarse), bright.observe(resolution=10.0)
     torch.testing.assert_close(whole.data, part.data)
     torch.testing.assert_close(whole.transfer, part.transfer)
-
-
-def test_images_in_which_nothing_can_be_found(generator):
-    images = torch.randn(4, 16, 16, generator=generator)
-    images[1, 3, 4] = torch.nan
-    images[2] = 7.0
-    images[3, 0, 0] = torch.inf
-    assert find_bad_images(images).tolist() == [False, True, True, True]
 
 
 @pytest.mark.parametrize("with_ctf", [True, False])
