@@ -26,6 +26,10 @@ class Labels:
     def __len__(self) -> int:
         return self.rotations.shape[0]
 
+    def select(self, rows: Int[Tensor, "rows"]) -> "Labels":
+        """Return the labels of `rows`."""
+        return Labels(self.rotations[rows], self.shifts[rows], self.amplitudes[rows])
+
     def to(self, device: torch.device | str) -> "Labels":
         """Return a copy on `device`."""
         return Labels(self.rotations.to(device), self.shifts.to(device), self.amplitudes.to(device))

@@ -164,8 +164,7 @@ class EstimatedImages(TrainingImages):
     def get(self, chosen: Int[Tensor, "images"]) -> tuple[Float[Tensor, "images box box"], Labels]:
         """Return prepared images as they are, and their labels."""
         images = read_prepared(self._source, self._ids[chosen], self._preparation, device=self._device)
-        labels = Labels(self._labels.rotations[chosen], self._labels.shifts[chosen], self._labels.amplitudes[chosen])
-        return images, labels.to(self._device)
+        return images, self._labels.select(chosen).to(self._device)
 
     def _choose(self, step: int, count: int) -> Int[Tensor, "count"]:
         """Return which images come at `step`: each pass is one permutation, and passes follow without a gap."""
