@@ -172,7 +172,7 @@ def read_particles(
     _check_image_size(merged, box_size, path)
     stated = pixel_size or extract_pixel_size(merged, source=str(path)) or images.header.pixel_size
     if stated is None:
-        raise InputError(f"{path} gives no pixel size (rlnImagePixelSize), nor do its stacks: state the pixel size.")
+        raise InputError(f"{path} gives no pixel size (rlnImagePixelSize), nor do its stacks: add the column.")
     table = _add_origins(table, stated)
     if optics_table is None:
         table, optics_table = make_optics_table(table, pixel_size=stated, box_size=box_size)

@@ -64,7 +64,7 @@ def extract_pixel_size(merged: pd.DataFrame, *, source: str) -> float | None:
             "only sets of one pixel size can be read, bring them to one scale or split the file."
         )
     if not sizes.min() > 0:
-        raise InputError(f"{source} gives a pixel size of {sizes.min()} A: correct it, or state the pixel size.")
+        raise InputError(f"{source} gives a pixel size of {sizes.min()} A: correct it.")
     return float(sizes[0])
 
 
@@ -115,7 +115,9 @@ def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str
     else:
         return Poses(euler_to_rotation(torch.deg2rad(euler)), torch.zeros(len(merged), 2, dtype=torch.float64))
     if scale is None:
-        raise InputError(f"{source} has origins in pixels, but gives no pixel size: state the pixel size.")
+        raise InputError(
+            f"{source} has origins in pixels, but gives no pixel size (rlnImagePixelSize): add the column."
+        )
     shifts = torch.stack([_extract_numbers(merged, name, source=source) for name in names], dim=-1) * scale
     return Poses(euler_to_rotation(torch.deg2rad(euler)), shifts)
 

@@ -12,7 +12,7 @@ from deephemnma.modes.rigid import make_rigid_basis
 def make_residue_blocks(atoms: AtomicModel, *, block_residues: int) -> Int[np.ndarray, "sites"]:
     """Return the block number of each site: runs of `block_residues` residues of a chain, as elNemo cuts them."""
     if block_residues < 1:
-        raise InputError(f"A block has at least 1 residue (--block-residues), not {block_residues}.")
+        raise InputError(f"A block has at least 1 residue (block_residues), not {block_residues}.")
     new_chain = _find_changes(atoms.chains)
     new_residue = new_chain | _find_changes(atoms.residue_numbers) | _find_changes(atoms.residue_names)
     residue = np.cumsum(new_residue) - 1

@@ -64,7 +64,7 @@ def read_or_compute_modes(path: Path, options: NetworkOptions) -> Reference:
 def _compute(path: Path, options: NetworkOptions) -> Reference:
     if is_map(path):
         sites, names = None, None
-        model = make_pseudoatoms(read_map(path), target_error=options.target_error)
+        model = make_pseudoatoms(read_map(path), target_error=options.target_error, width=options.width)
     else:
         sites = select_sites(read_structure(path), options.sites)
         names = make_site_names(sites)

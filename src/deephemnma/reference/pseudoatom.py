@@ -78,7 +78,7 @@ def make_pseudoatoms(
     if not threshold > 0 or not molecule.any():
         raise InputError(
             f"No voxel of {density.source} is above a positive threshold ({threshold:g} was tried, the map reaches "
-            f"{values.max():g}): the molecule must be bright; set --threshold to a contour level that shows it."
+            f"{values.max():g}): the molecule must be bright; invert the map, or remove what outshines the molecule."
         )
     widths = _make_widths(int(molecule.sum()), max_sites) if width is None else (width / density.voxel_size,)
     for candidate in widths:
@@ -106,7 +106,7 @@ def _check_options(density: DensityMap, *, target_error: float, width: float | N
             f"{0.5 * density.voxel_size:.3g} A, not {width:g}."
         )
     if max_sites < 4:
-        raise InputError(f"A model takes at least 4 pseudoatoms (--max-sites), not {max_sites}.")
+        raise InputError(f"A model takes at least 4 pseudoatoms (max_sites), not {max_sites}.")
 
 
 def _make_widths(n_voxels: int, max_sites: int) -> tuple[float, ...]:

@@ -31,7 +31,7 @@ def test_blocks_are_runs_of_residues_and_end_with_the_chain() -> None:
 
 
 def test_a_block_has_a_residue() -> None:
-    with pytest.raises(InputError, match="--block-residues"):
+    with pytest.raises(InputError, match="block_residues"):
         make_residue_blocks(make_atoms("A", [1]), block_residues=0)
 
 

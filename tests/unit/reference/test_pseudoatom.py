@@ -118,7 +118,7 @@ def test_noise_is_told_from_a_map() -> None:
         ({"target_error": 0.0}, "--target-error"),
         ({"target_error": 1.5}, "--target-error"),
         ({"width": 0.3}, "half a voxel"),
-        ({"max_sites": 1}, "--max-sites"),
+        ({"max_sites": 1}, "max_sites"),
         ({"threshold": 1e9}, "No voxel of made_up.mrc"),
         ({"threshold": -1.0}, "positive threshold"),
     ],
