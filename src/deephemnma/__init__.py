@@ -6,23 +6,11 @@ loaded when they are first used, so that importing the package is quick.
 
 from importlib import import_module, metadata
 
-_STAGES = (
-    "modes",
-    "simulate",
-    "prepare",
-    "estimate",
-    "train",
-    "predict",
-    "refine",
-    "landscape",
-    "animate",
-    "reconstruct",
-    "fsc",
-    "report",
-)
+from deephemnma.settings.stage import STAGES
+
 _HOME = (
-    {f"{stage.title()}Stage": f"deephemnma.settings.stage.{stage}" for stage in _STAGES}
-    | {f"run_{stage}": f"deephemnma.pipeline.{stage}" for stage in _STAGES}
+    {f"{stage.title()}Stage": f"deephemnma.settings.stage.{stage}" for stage in STAGES}
+    | {f"run_{stage}": f"deephemnma.pipeline.{stage}" for stage in STAGES}
     | {
         "run_report": "deephemnma.pipeline.reporting",
         "run_project": "deephemnma.pipeline.project",

@@ -11,23 +11,10 @@ from itertools import takewhile
 import tyro
 
 from deephemnma.cli.console import tell_mistake
-from deephemnma.core.error import DeephemnmaError
+from deephemnma.core.error import InputError
+from deephemnma.settings.stage import STAGES
 
-COMMANDS = (
-    "modes",
-    "simulate",
-    "prepare",
-    "estimate",
-    "train",
-    "predict",
-    "refine",
-    "landscape",
-    "animate",
-    "reconstruct",
-    "fsc",
-    "report",
-    "run",
-)
+COMMANDS = (*STAGES, "run")
 DESCRIPTION = "Conformation, orientation and shift of every cryo-EM particle, by normal modes and deep learning."
 MISTAKE = 2
 
@@ -40,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _one_line_for_parsing(command):
             call = _parse(arguments, command)
         call()
-    except DeephemnmaError as error:
+    except InputError as error:
         tell_mistake(command, str(error))
         return MISTAKE
     except KeyboardInterrupt:

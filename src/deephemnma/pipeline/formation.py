@@ -10,7 +10,7 @@ from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.atomic import read_json, write_json
 
-FORMATION_FILE = "image_formation.json"
+FORMATION_FILE, SIMULATION_FILE = "image_formation.json", "simulation.json"
 
 
 def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, Any] | None = None) -> None:

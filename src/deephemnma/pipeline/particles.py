@@ -1,5 +1,6 @@
 """Particles and estimates by the names that users give: a file, or the folder of the stage that wrote it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -44,8 +45,8 @@ def load_estimates(path: Path, *, mode_numbers: tuple[int, ...] | None = None) -
     return read_estimates(find_file(path, ESTIMATES_FILE, TRUTH_FILE), mode_numbers=mode_numbers)
 
 
-def match_estimates(estimates: Estimates, particles: ParticleStack) -> Estimates:
-    """Return the rows of `estimates` in the order of the particles.
+def match_estimates(estimates: Estimates, names: Sequence[str]) -> Estimates:
+    """Return the rows of `estimates` of the particles `names`, in that order.
 
     Raises
     ------
@@ -53,13 +54,13 @@ def match_estimates(estimates: Estimates, particles: ParticleStack) -> Estimates
         If a particle has none.
     """
     row_of = {name: row for row, name in enumerate(estimates.names)}
-    missing = [name for name in particles.names if name not in row_of]
+    missing = [name for name in names if name not in row_of]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(particles)} particles have no estimate (the first is {missing[0]}): "
+            f"{len(missing)} of {len(names)} particles have no estimate (the first is {missing[0]}): "
             "give estimates of these particles."
         )
-    return estimates.select(torch.tensor([row_of[name] for name in particles.names], dtype=torch.long))
+    return estimates.select(torch.tensor([row_of[name] for name in names], dtype=torch.long))
 
 
 def find_formation(formation: Path | None, estimates: Path) -> ImageFormation | None:

@@ -1,6 +1,5 @@
 """The stage `predict`."""
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from deephemnma.network.checkpoint import read_checkpoint
 from deephemnma.network.prediction import predict_hypotheses
 from deephemnma.network.training import NETWORK_NAME
 from deephemnma.pipeline.blocks import EstimateIds, run_blocks
-from deephemnma.pipeline.formation import FORMATION_FILE
+from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
 from deephemnma.pipeline.particles import find_file, load_particles, write_results
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.settings.stage.predict import PredictStage
@@ -60,7 +59,7 @@ def _predict(settings: PredictStage, stage: StageFolder) -> dict[str, Any]:
         write_estimates(stage.path / HYPOTHESES.replace("*", str(rank)), estimates)
     formation = checkpoint.with_name(FORMATION_FILE)
     if formation.exists():
-        shutil.copyfile(formation, stage.path / FORMATION_FILE)
+        write_formation(stage.path / FORMATION_FILE, read_formation(formation))
     counts = write_results(stage.path, best, particles)
     return {"images": len(best), "hypotheses an image": 1 + len(others), **counts}
 

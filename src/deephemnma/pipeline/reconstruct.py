@@ -24,7 +24,7 @@ from deephemnma.landscape.group import compute_centroids, list_members
 from deephemnma.metrics.fsc import compute_fsc, find_crossing
 from deephemnma.pipeline.fsc import read_curve, write_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
-from deephemnma.pipeline.particles import find_file, load_estimates, load_particles
+from deephemnma.pipeline.particles import find_file, load_estimates, load_particles, match_estimates
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
@@ -113,8 +113,7 @@ def _write_group(
     settings: ReconstructStage, reference: Reference, ids: Tensor, folder: Path, *, positions: Tensor
 ) -> None:
     particles, estimates = _load(settings), load_estimates(settings.estimates)
-    row_of = {name: row for row, name in enumerate(estimates.names)}
-    own = estimates.select(torch.tensor([row_of[particles.names[number]] for number in ids.tolist()]))
+    own = match_estimates(estimates, [particles.names[number] for number in ids.tolist()])
     maps = reconstruct_halves(
         particles, own.poses, ids=ids, settings=settings.reconstruction, device=choose_device(settings.device)
     )
@@ -142,7 +141,9 @@ def _summarize(output: Path, number: int, *, n_images: int) -> dict[str, Any]:
         "group": number + 1,
         "images": n_images,
         "resolution_halves_0.143": find_crossing(halves, 0.143),
+        "resolution_halves_0.5": find_crossing(halves, 0.5),
         "resolution_model_0.5": find_crossing(model, 0.5),
+        "resolution_model_0.143": find_crossing(model, 0.143),
         "folder": folder.name,
     }
 

@@ -97,7 +97,7 @@ def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> Es
         reference.model,
         reference.modes,
         particles,
-        initial=match_estimates(given, particles),
+        initial=match_estimates(given, particles.names),
         alternatives=_load_alternatives(settings.estimates, particles),
         refinement=settings.refinement,
         seed=settings.seed,
@@ -132,5 +132,5 @@ def keep_better(refined: Estimates, rows: Tensor, searched: Estimates) -> Estima
 def _load_alternatives(estimates: Path, particles: ParticleStack) -> Float[Tensor, "images hypotheses 3 3"] | None:
     """Return the other orientations that a prediction's folder holds for each image."""
     folder = estimates if estimates.is_dir() else estimates.parent
-    tables = [match_estimates(read_estimates(path), particles) for path in sorted(folder.glob(HYPOTHESES))]
+    tables = [match_estimates(read_estimates(path), particles.names) for path in sorted(folder.glob(HYPOTHESES))]
     return torch.stack([table.poses.rotations for table in tables], dim=1) if tables else None

@@ -22,7 +22,7 @@ from deephemnma.io.star import make_particle_table, write_particle_star
 from deephemnma.io.structure import read_models
 from deephemnma.io.table import write_estimates
 from deephemnma.pipeline.conformation import Frames, make_draw, superimpose_frames
-from deephemnma.pipeline.formation import write_formation
+from deephemnma.pipeline.formation import SIMULATION_FILE, write_formation
 from deephemnma.pipeline.microscope import (
     NoiseLevels,
     compute_image_ctf,
@@ -32,6 +32,7 @@ from deephemnma.pipeline.microscope import (
     make_noise_model,
     make_optics,
 )
+from deephemnma.pipeline.particles import PARTICLES_FILE, TRUTH_FILE
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
@@ -39,8 +40,6 @@ from deephemnma.reference.site import select_sites
 from deephemnma.settings.stage.reference import SITES
 from deephemnma.settings.stage.simulate import SimulateStage
 
-PARTICLES_FILE = "particles.star"
-TRUTH_FILE = "truth.parquet"
 BLOCK = 64
 IMAGES_FOR_SCALE = 256
 
@@ -115,8 +114,14 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     noise = make_noise_model(detector, levels).resample(settings.image.box_size)
     # A crop keeps grey values, so the sum over the fewer pixels of an image shrinks.
     formation = ImageFormation(contrast / settings.image.oversampling**2, noise)
-    write_formation(stage.path / "simulation.json", formation, notes={"snr": settings.image.snr})
-    return {"images": settings.count, "box (pixels)": settings.image.box_size, "SNR": settings.image.snr}
+    write_formation(stage.path / SIMULATION_FILE, formation, notes={"snr": settings.image.snr})
+    rmsd = scene.amplitudes.square().sum(dim=1) / reference.model.n_sites
+    return {
+        "images": settings.count,
+        "box (pixels)": settings.image.box_size,
+        "SNR": settings.image.snr,
+        "greatest displacement (A RMSD)": float(rmsd.max().sqrt()),
+    }
 
 
 def _make_scene(settings: SimulateStage, reference: Reference) -> Scene:
@@ -126,7 +131,8 @@ def _make_scene(settings: SimulateStage, reference: Reference) -> Scene:
         frames = _read_frames(settings, reference)
         amplitudes = frames.amplitudes[torch.arange(settings.count) % len(frames.amplitudes)]
     else:
-        draw = make_draw(settings.conformation, n_modes=reference.modes.n_modes, seed=settings.seed)
+        options = settings.conformation.resolve(n_sites=reference.model.n_sites)
+        draw = make_draw(options, n_modes=reference.modes.n_modes, seed=settings.seed)
         amplitudes = torch.stack([draw(image, generator) for image, generator in enumerate(generators)])
     poses = [draw_pose(settings.image, generator) for generator in generators]
     spread = torch.cat([2 * torch.rand(1, generator=generator, dtype=torch.float64) - 1 for generator in generators])

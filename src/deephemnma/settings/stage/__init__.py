@@ -1,1 +1,17 @@
 """One dataclass a stage: which files go in, and the options of what is done with them."""
+
+STAGES = (
+    "modes",
+    "simulate",
+    "prepare",
+    "estimate",
+    "train",
+    "predict",
+    "refine",
+    "landscape",
+    "animate",
+    "reconstruct",
+    "fsc",
+    "report",
+)
+"""The commands that make one folder each, in the order of a project."""

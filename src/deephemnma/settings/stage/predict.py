@@ -14,7 +14,7 @@ class PredictStage:
     particles: Path
     """Star file of the particles, or the folder of a stage that wrote one."""
     checkpoint: Path
-    """The network: checkpoint.pt, or the folder that `deephemnma train` wrote."""
+    """The network: network.ckpt, or the folder that `deephemnma train` wrote."""
     datadir: Path | None = None
     """Folder that the image paths in the star file start from, if they do not resolve by themselves."""
     prediction: PredictSettings = field(default_factory=PredictSettings)
