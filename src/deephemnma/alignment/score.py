@@ -45,4 +45,4 @@ def compute_scores(
     misfit = (residual.abs().square().sum(1) - degrees) / (2 * degrees) ** 0.5
     variance = 1 / evaluation.curvature[:, -1, -1].clamp_min(1e-30) + formation.contrast_spread**2
     weakness = (formation.contrast - evaluation.contrast) / variance.sqrt()
-    return -torch.hypot(misfit.clamp_min(0), weakness.clamp_min(0))
+    return 0 - torch.hypot(misfit.clamp_min(0), weakness.clamp_min(0))  # not "-torch...", which writes -0 in tables

@@ -34,8 +34,9 @@ class Frames:
     amplitudes: Float[Tensor, "frames modes"]
 
 
-def make_draw(options: ConformationOptions, *, n_modes: int, seed: int) -> Draw:
+def make_draw(options: ConformationOptions, *, n_sites: int, n_modes: int, seed: int) -> Draw:
     """Return how the amplitudes of each image are drawn."""
+    options = options.resolve(n_sites=n_sites)
     scale = options.amplitude_scale
     if options.distribution == "helix":
         return _make_helix(scale, n_modes=n_modes)
@@ -63,7 +64,10 @@ def superimpose_frames(positions: Float[Tensor, "frames sites 3"], *, model: Gau
 
 def _make_helix(scale: float, *, n_modes: int) -> Draw:
     if n_modes < 3:
-        raise InputError(f"--distribution helix winds along three modes, but --modes names {n_modes}: name three.")
+        raise InputError(
+            f"--distribution helix winds along three modes, but --modes names {n_modes}: name three, "
+            "or choose another --distribution."
+        )
 
     def draw(image: int, generator: torch.Generator) -> Float[Tensor, "modes"]:
         r = _draw_uniform(1, generator)

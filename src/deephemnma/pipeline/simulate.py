@@ -131,8 +131,12 @@ def _make_scene(settings: SimulateStage, reference: Reference) -> Scene:
         frames = _read_frames(settings, reference)
         amplitudes = frames.amplitudes[torch.arange(settings.count) % len(frames.amplitudes)]
     else:
-        options = settings.conformation.resolve(n_sites=reference.model.n_sites)
-        draw = make_draw(options, n_modes=reference.modes.n_modes, seed=settings.seed)
+        draw = make_draw(
+            settings.conformation,
+            n_sites=reference.model.n_sites,
+            n_modes=reference.modes.n_modes,
+            seed=settings.seed,
+        )
         amplitudes = torch.stack([draw(image, generator) for image, generator in enumerate(generators)])
     poses = [draw_pose(settings.image, generator) for generator in generators]
     spread = torch.cat([2 * torch.rand(1, generator=generator, dtype=torch.float64) - 1 for generator in generators])

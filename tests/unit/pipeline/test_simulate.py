@@ -84,7 +84,7 @@ def test_an_image_depends_on_seed_and_number_alone(modes: Path, tmp_path: Path) 
 
 
 def test_the_papers_helix() -> None:
-    draw = make_draw(ConformationOptions(), n_modes=4, seed=0)
+    draw = make_draw(ConformationOptions(), n_sites=1656, n_modes=4, seed=0)
     points = torch.stack([draw(image, torch.Generator().manual_seed(image)) for image in range(50)])
     r = -points[:, 0] / 200
     assert ((r >= 0) & (r <= 1)).all()
@@ -92,14 +92,21 @@ def test_the_papers_helix() -> None:
     assert torch.allclose(points[:, 2], 200 * (math.pi * r).cos())
     assert (points[:, 3] == 0).all()
     with pytest.raises(InputError, match="three modes"):
-        make_draw(ConformationOptions(), n_modes=2, seed=0)
+        make_draw(ConformationOptions(), n_sites=1656, n_modes=2, seed=0)
+
+
+def test_by_default_few_sites_move_as_far_as_many() -> None:
+    few, many = (make_draw(ConformationOptions(), n_sites=n, n_modes=3, seed=0) for n in (414, 1656))
+    image = torch.Generator().manual_seed(1)
+    again = torch.Generator().manual_seed(1)
+    assert torch.allclose(2 * few(0, image), many(0, again))
 
 
 @pytest.mark.parametrize(
     ("distribution", "bound"), [("grid", 30.0), ("uniform", 30.0), ("normal", 150.0), ("clusters", 200.0)]
 )
 def test_other_distributions_stay_in_their_range_and_vary(distribution: str, bound: float) -> None:
-    draw = make_draw(ConformationOptions(distribution=distribution, amplitude_scale=30.0), n_modes=2, seed=0)
+    draw = make_draw(ConformationOptions(distribution=distribution, amplitude_scale=30.0), n_sites=9, n_modes=2, seed=0)
     points = torch.stack([draw(image, torch.Generator().manual_seed(image)) for image in range(100)])
     assert points.abs().max() <= bound
     assert (points.std(dim=0) > 5).all()

@@ -36,6 +36,7 @@ def test_checks_name_the_option_and_the_value() -> None:
         lambda: NetworkOptions(n_modes=6),
         lambda: PrepareStage(R, box_size=32, pixel_size=2.0),
         lambda: SimulateStage(ReferenceOptions(R), conformation=ConformationOptions(distribution="models")),
+        lambda: SimulateStage(ReferenceOptions(R), conformation=ConformationOptions(models=R)),
         lambda: SimulateStage(ReferenceOptions(R), count=0),
     ],
 )

@@ -10,6 +10,9 @@ from deephemnma.settings.stage.reference import ReferenceOptions
 
 Distribution = Literal["helix", "grid", "uniform", "normal", "clusters", "models"]
 
+PAPER_SCALE, PAPER_SITES = 200.0, 1656
+"""Radius of the helix of Hamitouche & Jonic 2022, A, and the atoms of adenylate kinase that it moves."""
+
 
 @dataclass(frozen=True)
 class ConformationOptions:
@@ -19,23 +22,30 @@ class ConformationOptions:
     """helix: q = a (-r, sin(pi r), cos(pi r)), r uniform in 0-1, along the first three modes (Hamitouche & Jonic 2022,
     Eq. 1); grid: the nodes of a regular grid, in turn; uniform: a box; normal: independent normal amplitudes;
     clusters: normal clouds about evenly drawn centres; models: the frames of --models."""
-    amplitude_scale: float = 200.0
+    amplitude_scale: float | None = None
     """Size of the motion, A (of mode amplitude, not of RMSD): radius of the helix, half the side of the box or grid,
-    standard deviation of normal; > 0."""
+    standard deviation of normal; > 0. By default 4.9 A RMSD, as the paper's 200 are for 1,656 atoms."""
     grid_points: int = 5
     """Nodes along each mode for grid, >= 2."""
     n_clusters: int = 3
     """Number of clusters, >= 1."""
-    cluster_width: float = 20.0
-    """Standard deviation of a cluster along each mode, A, > 0."""
+    cluster_width: float | None = None
+    """Standard deviation of a cluster along each mode, A, > 0; by default a tenth of --amplitude-scale."""
     models: Path | None = None
     """Multi-model PDB or mmCIF (a trajectory) with the atoms of the reference, for --distribution models."""
 
     def __post_init__(self) -> None:
-        check_positive("--amplitude-scale", self.amplitude_scale)
+        for option in ("amplitude_scale", "cluster_width"):
+            if getattr(self, option) is not None:
+                check_positive(f"--{option.replace('_', '-')}", getattr(self, option))
         check_at_least("--grid-points", self.grid_points, 2)
         check_at_least("--n-clusters", self.n_clusters, 1)
-        check_positive("--cluster-width", self.cluster_width)
+
+    def resolve(self, *, n_sites: int) -> "ConformationOptions":
+        """Return the options with sizes that suit so many sites in place of those left open."""
+        scale = PAPER_SCALE * (n_sites / PAPER_SITES) ** 0.5 if self.amplitude_scale is None else self.amplitude_scale
+        width = scale / 10 if self.cluster_width is None else self.cluster_width
+        return replace(self, amplitude_scale=scale, cluster_width=width)
 
 
 @dataclass(frozen=True)
@@ -108,3 +118,7 @@ class SimulateStage:
         check_at_least("--count", self.count, 1)
         if self.conformation.distribution == "models" and self.conformation.models is None:
             raise InputError("--distribution models takes its frames from --models: name a multi-model PDB or mmCIF.")
+        if self.conformation.distribution != "models" and self.conformation.models is not None:
+            raise InputError(
+                "--models gives the frames of --distribution models: name this too, or leave --models out."
+            )
