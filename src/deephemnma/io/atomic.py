@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deephemnma.core.error import InputError
+
+_LEFTOVER = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}(\.[^.]*)?")
+"""Names of what a killed run was writing."""
 
 
 @contextmanager
@@ -19,12 +24,40 @@ def write_beside(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = _name_beside(path)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder_beside(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; rename it to `path` if the block succeeds.
+
+    Where `path` is there by then (a worker that outlived a killed run was first), that one stays.
+    """
+    temporary = _name_beside(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs were writing beside its place, anywhere in `folder`; nothing else that is hidden."""
+    for path in [path for path in folder.rglob(".*") if _LEFTOVER.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path | str, content: Any) -> None:
@@ -48,6 +81,10 @@ def read_json(path: Path | str) -> Any:
         raise InputError(
             f"{path} is not valid JSON ({error}); mend it, or delete it and run its stage again."
         ) from None
+
+
+def _name_beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
 
 
 def require_file(path: Path | str, wanted: str) -> Path:

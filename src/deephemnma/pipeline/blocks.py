@@ -1,7 +1,5 @@
 """A stage over images, cut into blocks of image ids: a killed run repeats only the blocks that are missing."""
 
-import os
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from deephemnma.core.estimates import Estimates, concatenate_estimates
 from deephemnma.distributed.pool import map_blocks
+from deephemnma.io.atomic import write_folder_beside
 from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.stage import StageFolder
@@ -63,23 +62,11 @@ def _make_block_worker(prepare: Callable[[], EstimateIds], folder: Path) -> Call
     estimate = prepare()
 
     def work(block: Block) -> None:
-        done = _get_folder(folder, block)
-        beside = done.with_name(f".{done.name}.{os.getpid()}")
-        for rank, estimates in enumerate(estimate(torch.arange(*block))):
-            write_estimates(beside / f"{rank:02d}.parquet", estimates)
-        _publish(beside, done)
+        with write_folder_beside(_get_folder(folder, block)) as beside:
+            for rank, estimates in enumerate(estimate(torch.arange(*block))):
+                write_estimates(beside / f"{rank:02d}.parquet", estimates)
 
     return work
-
-
-def _publish(beside: Path, done: Path) -> None:
-    """Rename a finished block to its place, where a worker that outlived a killed run may have been first."""
-    try:
-        beside.rename(done)
-    except OSError:
-        if not done.exists():
-            raise
-        shutil.rmtree(beside)
 
 
 def _get_folder(folder: Path, block: Block) -> Path:

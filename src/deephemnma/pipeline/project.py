@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from deephemnma.core.error import InputError
-from deephemnma.io.atomic import require_file
+from deephemnma.io.atomic import remove_leftovers, require_file
 from deephemnma.pipeline.animate import run_animate
 from deephemnma.pipeline.estimate import run_estimate
 from deephemnma.pipeline.fingerprint import hash_file
@@ -22,7 +22,7 @@ from deephemnma.pipeline.reconstruct import run_reconstruct
 from deephemnma.pipeline.refine import run_refine
 from deephemnma.pipeline.reporting import run_report
 from deephemnma.pipeline.simulate import run_simulate
-from deephemnma.pipeline.stage import holds_anything, remove_leftovers
+from deephemnma.pipeline.stage import holds_anything
 from deephemnma.pipeline.train import run_train
 from deephemnma.settings.build import list_options, make_settings
 from deephemnma.settings.stage.animate import AnimateStage
@@ -171,7 +171,7 @@ def _start_manifest(config: Path, output: Path) -> Manifest:
     if earlier is not None:
         manifest.started = earlier.started
     output.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(output.glob(".*"))
+    remove_leftovers(output)
     manifest.write(output)
     return manifest
 

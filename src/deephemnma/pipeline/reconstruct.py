@@ -1,6 +1,5 @@
 """The stage `reconstruct`."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.distributed.pool import map_blocks
-from deephemnma.io.atomic import write_beside
+from deephemnma.io.atomic import write_beside, write_folder_beside
 from deephemnma.io.density import write_map
 from deephemnma.io.landscape import read_landscape
 from deephemnma.io.particles import ParticleStack
@@ -100,11 +99,8 @@ def _prepare(settings: ReconstructStage, reference: Reference, output: Path) -> 
     conformations = modes.displace(reference.model.positions, centroids)
 
     def reconstruct(number: int) -> None:
-        done = _get_folder(output, number)
-        beside = done.with_name(f".{done.name}")
-        shutil.rmtree(beside, ignore_errors=True)
-        _write_group(settings, reference, members[number], beside, positions=conformations[number])
-        beside.rename(done)
+        with write_folder_beside(_get_folder(output, number)) as beside:
+            _write_group(settings, reference, members[number], beside, positions=conformations[number])
 
     return reconstruct
 

@@ -1,11 +1,12 @@
 """What every stage has in common: a folder, a manifest, and skipping what is done."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from deephemnma.core.error import InputError
+from deephemnma.io.atomic import remove_leftovers
 from deephemnma.pipeline.fingerprint import describe_settings, find_input_paths, hash_file, make_fingerprint
 from deephemnma.pipeline.manifest import NAME, Manifest, Stopwatch, read_manifest, tell_time
 
@@ -81,7 +82,7 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
         _inherit(manifest, earlier)
     elif earlier is not None:
         _remove_results(output)
-    remove_leftovers(list(output.rglob(".*")))
+    remove_leftovers(output)
     _run(StageFolder(output, manifest), settings, body)
     return output
 
@@ -133,15 +134,6 @@ def _remove_results(output: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def remove_leftovers(hidden: Iterable[Path]) -> None:
-    """Remove the hidden files and folders that a killed run was writing."""
-    for path in hidden:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def _hash_inputs(settings: Any) -> dict[str, str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deephemnma.core.error import InputError
-from deephemnma.io.atomic import read_json, write_beside, write_json
+from deephemnma.io.atomic import read_json, remove_leftovers, write_beside, write_folder_beside, write_json
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
@@ -30,6 +30,32 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         _write_half(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_appears_only_when_it_is_whole_and_the_first_one_stays(tmp_path):
+    path = tmp_path / "block"
+    with write_folder_beside(path) as temporary:
+        (temporary / "a").write_text("first")
+        assert not path.exists()
+    with write_folder_beside(path) as temporary:
+        (temporary / "a").write_text("second")
+    assert (path / "a").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_what_was_being_written_is_a_leftover(tmp_path):
+    """A user's hidden files, a repository's above all, are no business of ours."""
+    kept = [tmp_path / name for name in (".git", ".gitignore", "a.1-00000000.txt", ".env.local")]
+    for path in (*kept, tmp_path / "inner"):
+        path.mkdir()
+    with write_beside(tmp_path / "inner" / "a.txt") as file, write_folder_beside(tmp_path / "b") as folder:
+        file.write_text("half")
+        remove_leftovers(tmp_path)
+        assert not file.exists()
+        assert not folder.exists()
+        file.touch()
+        folder.mkdir()
+    assert all(path.exists() for path in kept)
 
 
 def test_json_comes_back(tmp_path):

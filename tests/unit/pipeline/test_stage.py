@@ -104,14 +104,14 @@ def test_an_interruption_keeps_blocks_and_adds_times(source: Path, tmp_path: Pat
     first = read_manifest(out)
     assert first.status == "failed"
     assert (out / "blocks" / "1").exists()
-    (out / ".half-written").touch()
+    (out / ".half.1-0123abcd.txt").touch()
     body.failure = None
     run_stage("x", Settings(source), output=out, body=body)
     second = read_manifest(out)
     assert second.attempts == 2
     assert second.wall_seconds > first.wall_seconds
     assert second.started == first.started
-    assert not (out / ".half-written").exists()
+    assert not (out / ".half.1-0123abcd.txt").exists()
 
 
 def test_folders_of_something_else_are_refused(source: Path, tmp_path: Path) -> None:
