@@ -51,9 +51,14 @@ def write_folder_beside(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def is_leftover(path: Path) -> bool:
+    """Return whether `path` is named like what a killed run was writing beside its place."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed runs were writing beside its place, anywhere in `folder`; nothing else that is hidden."""
-    for path in [path for path in folder.rglob(".*") if _LEFTOVER.fullmatch(path.name)]:
+    for path in list(filter(is_leftover, folder.rglob(".*"))):
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deephemnma.core.error import InputError
-from deephemnma.io.atomic import remove_leftovers
+from deephemnma.io.atomic import is_leftover, remove_leftovers
 from deephemnma.pipeline.fingerprint import describe_settings, find_input_paths, hash_file, make_fingerprint
 from deephemnma.pipeline.manifest import NAME, Manifest, Stopwatch, read_manifest, tell_time
 
@@ -88,8 +88,8 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
 
 
 def holds_anything(folder: Path) -> bool:
-    """Return whether a folder holds files, but for the hidden ones of a write that was killed."""
-    return folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
+    """Return whether a folder holds anything, but for what a killed run was writing."""
+    return folder.exists() and not all(map(is_leftover, folder.iterdir()))
 
 
 def _run(stage: StageFolder, settings: Any, body: Body) -> None:

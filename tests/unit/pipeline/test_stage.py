@@ -125,6 +125,16 @@ def test_folders_of_something_else_are_refused(source: Path, tmp_path: Path) -> 
     assert source.exists()
 
 
+def test_a_hidden_folder_of_the_user_is_refused_and_a_half_written_file_is_not(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / ".git").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds files of something else"):
+        run_stage("x", Settings(source), output=tmp_path / "mine", body=Body())
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / ".manifest.1-0123abcd.json").touch()
+    run_stage("x", Settings(source), output=tmp_path / "ours", body=Body())
+    assert not list((tmp_path / "ours").glob(".*"))
+
+
 def test_inputs_must_be_there(source: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no .*absent"):
         run_stage("x", Settings(tmp_path / "absent"), output=tmp_path / "out", body=Body())
