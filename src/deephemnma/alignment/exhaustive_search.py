@@ -42,7 +42,7 @@ class ExhaustiveSearch(SearchStrategy):
         self.band = projector.band
         self.starts = starts
         self._bank, self._shifts, self._scales = bank, shifts, scales
-        self._distance = SPACING * self.band.box_size * self.band.pixel_size / self.band.max_index
+        self._distance = SPACING * self.band.resolution
 
     def propose(self, observations: Observations, ids: Int[Tensor, "images"]) -> State:
         """See :meth:`SearchStrategy.propose`."""
@@ -64,7 +64,7 @@ def make_exhaustive_search(projector: Projector, *, scales: Scales, settings: Es
         most=settings.max_conformations,
     )
     bank = make_bank(projector, n_orientations=settings.orientations, conformations=conformations)
-    spacing = SPACING * projector.band.box_size * projector.band.pixel_size / projector.band.max_index
+    spacing = SPACING * projector.band.resolution
     shifts = make_shift_grid(settings.shift_range, spacing)
     starts = min(settings.starts, len(bank))
     return ExhaustiveSearch(bank, shifts=shifts, starts=starts, scales=scales, projector=projector)

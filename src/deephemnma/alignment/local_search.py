@@ -55,7 +55,7 @@ class LocalSearch(SearchStrategy):
         candidates = self._draw(ids.cpu())
         blocks = torch.arange(len(candidates), device=candidates.shifts.device).split(4096)
         costs = torch.cat([self._compute_costs(observations, candidates, rows) for rows in blocks])
-        distance = SPACING * self.band.box_size * self.band.pixel_size / self.band.max_index
+        distance = SPACING * self.band.resolution
         rows = select_distinct(
             candidates,
             costs.reshape(len(ids), self._candidates),

@@ -44,11 +44,6 @@ class Level:
         """The components of this level."""
         return self.projector.band
 
-    @property
-    def resolution(self) -> float:
-        """A."""
-        return self.band.box_size * self.band.pixel_size / self.band.max_index
-
 
 def make_level(
     model: GaussianModel, modes: Modes, band: Band, *, kept: int, iterations: int, tolerance: float
@@ -86,14 +81,14 @@ def descend(observations: Observations, levels: list[Level], starts: State, *, s
             seen,
             level.projector,
             starts,
-            step_scale=LONGEST_STEP * level.resolution * unit,
+            step_scale=LONGEST_STEP * level.band.resolution * unit,
             iterations=level.iterations,
         )
         rows = select_distinct(
             found.state,
             found.evaluation.cost.reshape(len(images), per_image),
             kept=level.kept,
-            distance=SAME_MINIMUM * level.resolution,
+            distance=SAME_MINIMUM * level.band.resolution,
             scales=scales,
         ).flatten()
         found = found.select(rows)

@@ -21,7 +21,7 @@ class Band:
     box_size, pixel_size
         Of the images (pixels, A).
     max_index
-        Radius of the disc in Fourier pixels; its resolution is ``box_size * pixel_size / max_index``.
+        Radius of the disc in Fourier pixels.
     columns, rows
         Integer frequencies (x, y), in Fourier pixels; x is never negative.
     """
@@ -31,6 +31,11 @@ class Band:
     max_index: int
     columns: Int[Tensor, "components"]
     rows: Int[Tensor, "components"]
+
+    @property
+    def resolution(self) -> float:
+        """Of the disc's edge, A."""
+        return self.box_size * self.pixel_size / self.max_index
 
     @property
     def n_components(self) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.imaging.band import Band
 from deephemnma.imaging.point_transform import PointTransform, make_point_transform
-from deephemnma.imaging.projector import Projector
+from deephemnma.imaging.projector import Projector, compute_phases
 
 WIDTH_SAMPLES = 64
 """Quantiles of the sites' widths from which the factors of the damping are found."""
@@ -52,7 +52,7 @@ class GaussianProjector(Projector):
         positions = self._modes.displace(self._model.positions, amplitudes)
         points = positions @ rotations[:, :2].mT
         weights = self._model.weights.expand(len(rotations), 1, -1)
-        return self._transform_damped(points, weights)[:, 0] * self._compute_phases(shifts)
+        return self._transform_damped(points, weights)[:, 0] * compute_phases(self.band, shifts)
 
     def linearize(
         self,
@@ -69,7 +69,7 @@ class GaussianProjector(Projector):
         weights = self._model.weights * torch.cat(
             (torch.ones_like(view[:, None, :, 0]), view.mT, directions.flatten(1, 2)), dim=1
         )
-        transforms = self._transform_damped(view[..., :2], weights) * self._compute_phases(shifts)[:, None]
+        transforms = self._transform_damped(view[..., :2], weights) * compute_phases(self.band, shifts)[:, None]
         value, (fx, fy, fz) = transforms[:, 0], transforms[:, 1:4].unbind(1)
         along = transforms[:, 4:].unflatten(1, (self.n_modes, 2))
         kx, ky = (-2j * math.pi * self._frequencies).unbind(-1)  # the factor of every derivative
@@ -78,11 +78,6 @@ class GaussianProjector(Projector):
         by_rotation = torch.stack((-ky * fz, kx * fz, ky * fx - kx * fy), dim=1)
         by_shift = torch.stack((-kx * value, -ky * value), dim=1)
         return value, torch.cat((by_amplitude, by_rotation, by_shift), dim=1)
-
-    def _compute_phases(self, shifts: Float[Tensor, "images 2"]) -> Complex[Tensor, "images components"]:
-        """Return the factor that moves the particle to minus the shift, in the orthonormal scale."""
-        phase = 2 * math.pi * shifts @ self._frequencies.T
-        return torch.polar(torch.full_like(phase, 1 / self.band.box_size), phase)
 
     def _transform_damped(
         self, points: Float[Tensor, "images sites 2"], weights: Float[Tensor, "images channels sites"]

@@ -1,7 +1,9 @@
 """The contract of every projector."""
 
+import math
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
@@ -49,3 +51,9 @@ class Projector(ABC):
         The parameters are the amplitudes (A), three small rotations about the view axes x, y, z
         (``R -> exp(omega) R``, radians) and the shift x, y (A).
         """
+
+
+def compute_phases(band: Band, shifts: Float[Tensor, "images 2"]) -> Complex[Tensor, "images components"]:
+    """Return the factor that moves a particle from the centre to minus the shift (A), in the orthonormal scale."""
+    phase = 2 * math.pi * shifts @ band.frequencies.T
+    return torch.polar(torch.full_like(phase, 1 / band.box_size), phase)

@@ -9,7 +9,7 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.imaging.band import Band
-from deephemnma.imaging.projector import Projector
+from deephemnma.imaging.projector import Projector, compute_phases
 
 SAME_SIZE = 1e-3
 """Voxel and pixel sizes that differ by less than this share are the same: files round them."""
@@ -60,7 +60,7 @@ class SliceProjector(Projector):
         amplitudes: Float[Tensor, "images {self.n_modes}"],
     ) -> Complex[Tensor, "images {self.band.n_components}"]:
         """See :meth:`Projector.project`."""
-        return self._slice(rotations, self._channels[:2])[:, 0] * self._compute_phases(shifts)
+        return self._slice(rotations, self._channels[:2])[:, 0] * compute_phases(self.band, shifts)
 
     def linearize(
         self,
@@ -72,7 +72,7 @@ class SliceProjector(Projector):
         Complex[Tensor, "images parameters {self.band.n_components}"],
     ]:
         """See :meth:`Projector.linearize`."""
-        channels = self._slice(rotations, self._channels) * self._compute_phases(shifts)[:, None]
+        channels = self._slice(rotations, self._channels) * compute_phases(self.band, shifts)[:, None]
         value, gradient = channels[:, 0], channels[:, 1:]
         gx, gy, gz = torch.einsum("ixy,iyc->ixc", rotations.to(gradient.dtype), gradient).unbind(1)
         kx, ky = self._frequencies.unbind(-1)
@@ -91,11 +91,6 @@ class SliceProjector(Projector):
         parts = torch.nn.functional.grid_sample(volumes, plane[:, None, None], align_corners=True)[:, :, 0, 0]
         real, imaginary = parts.unflatten(1, (-1, 2)).unbind(2)
         return torch.complex(real, imaginary)
-
-    def _compute_phases(self, shifts: Float[Tensor, "images 2"]) -> Complex[Tensor, "images components"]:
-        """Return the factor that moves the particle to minus the shift, in the orthonormal scale."""
-        phase = 2 * math.pi * shifts @ self._frequencies.T
-        return torch.polar(torch.full_like(phase, 1 / self.band.box_size), phase)
 
 
 def _transform_with_gradient(

@@ -19,7 +19,7 @@ class EstimateStage:
     """Folder that the image paths in the star file start from, if they do not resolve by themselves."""
     search: EstimateSettings = field(default_factory=EstimateSettings)
     seed: int = 0
-    """Seed of all that is drawn."""
+    """Kept in the manifest; the search itself draws nothing at random."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     workers: int = 0
