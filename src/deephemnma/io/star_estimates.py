@@ -1,5 +1,6 @@
 """Estimates from a star file: our columns, or another program's poses."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -42,6 +43,23 @@ def read_star_estimates(path: Path | str) -> Estimates:
         amplitudes=extract_amplitudes(merged, numbers, source=source),
         covariance=torch.full((n_images, n_parameters, n_parameters), torch.nan, dtype=torch.float64),
         score=torch.as_tensor(score, dtype=torch.float64),
-        status=tuple(Status(value) for value in status),
+        status=parse_status(status, source=source),
         mode_numbers=numbers,
     )
+
+
+def parse_status(values: Iterable[str], *, source: str) -> tuple[Status, ...]:
+    """Return the status of each row of a table.
+
+    Raises
+    ------
+    InputError
+        If one is none of ours.
+    """
+    values = list(values)
+    unknown = next((row for row, value in enumerate(values) if value not in set(Status)), None)
+    if unknown is not None:
+        raise InputError(
+            f"{source}, row {unknown + 1}: the status is {values[unknown]!r}, but must be one of {', '.join(Status)}."
+        )
+    return tuple(map(Status, values))

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import Estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import euler_to_rotation, rotation_to_euler
 from deephemnma.io.atomic import require_file, write_beside
-from deephemnma.io.star_estimates import read_star_estimates
+from deephemnma.io.star_estimates import parse_status, read_star_estimates
 
 EULER_COLUMNS = ["rot_deg", "tilt_deg", "psi_deg"]
 SHIFT_COLUMNS = ["shift_x_angstrom", "shift_y_angstrom"]
@@ -125,7 +125,7 @@ def _make_estimates(table: pd.DataFrame, path: Path | str) -> Estimates:
         amplitudes=_stack(table, parameters[: len(numbers)]),
         covariance=_scale_covariance(covariance, math.radians(1)),
         score=_stack(table, ["score"])[:, 0],
-        status=tuple(Status(status) for status in table["status"]),
+        status=parse_status(table["status"], source=str(path)),
         mode_numbers=numbers,
     )
 

@@ -101,3 +101,11 @@ def test_a_lost_column_is_named(tmp_path, estimates):
         read_estimates(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no such file"):
         read_table(tmp_path / "b.parquet")
+
+
+def test_an_unknown_status_is_named_with_its_row(tmp_path, estimates):
+    table = make_estimates_table(estimates)
+    table.loc[1, "status"] = "good"
+    write_table(tmp_path / "edited.parquet", table)
+    with pytest.raises(InputError, match=r"row 2: the status is 'good', but must be one of converged, "):
+        read_estimates(tmp_path / "edited.parquet")
