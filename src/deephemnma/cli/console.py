@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from deephemnma.settings.stage.run import RunStage
@@ -21,7 +22,8 @@ def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, adv
     output
         Its folder.
     advice
-        The next command; ``{output}`` stands for the folder.
+        The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
+        these options as they were given, or for what is to be filled in.
     """
     from deephemnma.pipeline.manifest import read_manifest
     from deephemnma.pipeline.progress import listen_to_progress
@@ -34,7 +36,22 @@ def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, adv
         print(f"Nothing to do: {folder} holds this result already.")
     print_summary(manifest.summary)
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
-    print(f"Next: {advice.format(output=folder)}")
+    print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings))}")
+
+
+def _repeat_options(settings: Any) -> dict[str, str]:
+    """Return the options that the next command needs as well, as they are written on the command line."""
+    options = {"particles": "--particles STAR", "estimates": "--estimates ESTIMATES"}
+    options["reference"] = "--reference REF --modes 7-9"
+    for name in ("particles", "estimates"):
+        if isinstance(path := getattr(settings, name, None), Path):
+            options[name] = f"--{name} {quote(str(path))}"
+    if getattr(settings, "datadir", None) is not None:
+        options["particles"] += f" --datadir {quote(str(settings.datadir))}"
+    given = getattr(settings, "reference", None)
+    if hasattr(given, "modes"):
+        options["reference"] = f"--reference {quote(str(given.reference))} --modes {quote(given.modes)}"
+    return options
 
 
 def run_project_and_report(settings: RunStage, *, output: Path) -> None:
@@ -89,15 +106,20 @@ def show_progress() -> Iterator[Callable]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
+    progress = Progress(*columns, console=Console(file=sys.stderr))
 
-        @contextmanager
-        def report(label: str, total: int | float) -> Iterator[Callable[[int | float], None]]:
-            task = progress.add_task(label, total=total)
-            yield lambda amount: progress.update(task, advance=amount)
-            progress.stop_task(task)
+    @contextmanager
+    def report(label: str, total: int | float) -> Iterator[Callable[[int | float], None]]:
+        progress.start()  # not before, for without a bar it would leave an empty line
+        task = progress.add_task(label, total=total)
+        yield lambda amount: progress.update(task, advance=amount)
+        progress.stop_task(task)
 
+    try:
         yield report
+    finally:
+        if progress.tasks:
+            progress.stop()
 
 
 def tell_mistake(command: str, message: str) -> None:

@@ -9,4 +9,9 @@ def estimate(settings: Flat[EstimateStage], *, output: Output) -> None:
     """Find conformation, orientation and shift of every image from no prior knowledge."""
     from deephemnma.pipeline.estimate import run_estimate
 
-    run_and_report(run_estimate, settings, output=output, advice="deephemnma train --estimates {output} -o trained")
+    run_and_report(
+        run_estimate,
+        settings,
+        output=output,
+        advice="deephemnma train {particles} --estimates {output} {reference} -o trained",
+    )

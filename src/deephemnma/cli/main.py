@@ -1,6 +1,7 @@
 """Entry point of `deephemnma`."""
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -17,6 +18,9 @@ from deephemnma.settings.stage import STAGES
 COMMANDS = (*STAGES, "run")
 DESCRIPTION = "Conformation, orientation and shift of every cryo-EM particle, by normal modes and deep learning."
 MISTAKE = 2
+_NO_NUMBER = re.compile(
+    r"Error parsing (\S+): (?:invalid literal for int\(\) with base 10|could not convert .*): ('.*')"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,8 +75,10 @@ def _one_line_for_parsing(command: str) -> Iterator[None]:
 def _unframe(message: str) -> str:
     """Return the first paragraph inside the frame."""
     lines = [line.strip("│╭╮╰╯ ") for line in message.splitlines()]
-    inside = takewhile(lambda line: not line.startswith("─"), lines[1:])
-    return " ".join(line for line in inside if line)
+    inside = [line for line in takewhile(lambda line: not line.startswith("─"), lines[1:]) if line]
+    if inside and inside[0].startswith("Missing from"):
+        return f"These options are needed: {', '.join(line for line in inside if line.startswith('-'))}."
+    return _NO_NUMBER.sub(r"\1 wants a number, not \2.", " ".join(inside))
 
 
 if __name__ == "__main__":

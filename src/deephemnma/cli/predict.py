@@ -9,4 +9,9 @@ def predict(settings: Flat[PredictStage], *, output: Output) -> None:
     """Apply a trained network to particles."""
     from deephemnma.pipeline.predict import run_predict
 
-    run_and_report(run_predict, settings, output=output, advice="deephemnma refine --estimates {output} -o refined")
+    run_and_report(
+        run_predict,
+        settings,
+        output=output,
+        advice="deephemnma refine {particles} --estimates {output} {reference} -o refined",
+    )

@@ -13,5 +13,5 @@ def prepare(settings: Flat[PrepareStage], *, output: Output) -> None:
         run_prepare,
         settings,
         output=output,
-        advice="deephemnma estimate --particles {output} --reference REF --modes 7-9 -o estimated",
+        advice="deephemnma estimate --particles {output} {reference} -o estimated",
     )

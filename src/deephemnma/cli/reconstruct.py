@@ -9,4 +9,6 @@ def reconstruct(settings: Flat[ReconstructStage], *, output: Output) -> None:
     """Rebuild a map, half-maps and their FSC for each group of images."""
     from deephemnma.pipeline.reconstruct import run_reconstruct
 
-    run_and_report(run_reconstruct, settings, output=output, advice="deephemnma fsc MAP MAP -o fsc")
+    run_and_report(
+        run_reconstruct, settings, output=output, advice="deephemnma report --stages STAGE ... {output} -o report"
+    )

@@ -13,5 +13,5 @@ def simulate(settings: Flat[SimulateStage], *, output: Output) -> None:
         run_simulate,
         settings,
         output=output,
-        advice="deephemnma estimate --particles {output} --reference REF --modes 7-9 -o estimated",
+        advice="deephemnma estimate --particles {output} {reference} -o estimated",
     )

@@ -13,5 +13,5 @@ def train(settings: Flat[TrainStage], *, output: Output) -> None:
         run_train,
         settings,
         output=output,
-        advice="deephemnma predict --checkpoint {output} --particles STAR -o predicted",
+        advice="deephemnma predict --particles STAR --checkpoint {output} -o predicted",
     )

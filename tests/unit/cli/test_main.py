@@ -1,11 +1,14 @@
 """The command line: light help, one line for a mistake, exit codes."""
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from deephemnma.cli.main import COMMANDS, main
+from deephemnma.pipeline.stage import run_stage
 
 HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "jaxtyping")
 
@@ -70,3 +73,15 @@ def test_interruption_is_no_traceback(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", interrupt)
     assert main(["modes", "x.pdb", "-o", str(tmp_path)]) == 130
     assert "goes on from here" in capsys.readouterr().err
+
+
+def test_the_next_command_repeats_what_it_needs(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
+    def do_nothing(settings: object, *, output: Path) -> Path:
+        return run_stage("estimate", None, output=output, body=lambda settings, stage: {})
+
+    monkeypatch.setattr("deephemnma.pipeline.estimate.run_estimate", do_nothing)
+    folder = tmp_path / "found it"
+    assert main(["estimate", "--particles", "p.star", "--reference", "r.pdb", "--modes", "7,8", "-o", str(folder)]) == 0
+    arguments = shlex.split(capsys.readouterr().out.partition("Next: ")[2])
+    for option, value in {"--particles": "p.star", "--estimates": str(folder), "--modes": "7,8"}.items():
+        assert arguments[arguments.index(option) + 1] == value
