@@ -192,7 +192,7 @@ def _scatter(axes: Axes, points: np.ndarray, truth: np.ndarray | None, style: di
 
 
 def _measure_distance(estimates: Estimates, truth: Estimates | None) -> tuple[np.ndarray, str]:
-    if truth is None:
+    if truth is None or set(estimates.names).isdisjoint(truth.names):  # as after `prepare`, which names images anew
         return estimates.score.numpy(), "score"
     values = np.full(len(estimates), np.nan)
     rows, true_rows = match_names(estimates.names, truth.names)
