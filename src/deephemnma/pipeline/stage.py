@@ -81,7 +81,7 @@ def run_stage(name: str, settings: Any, *, output: Path | str, body: Body) -> Pa
             return output
         _inherit(manifest, earlier)
     elif earlier is not None:
-        _remove_results(output)
+        _remove_results(output, earlier)
     remove_leftovers(output)
     _run(StageFolder(output, manifest), settings, body)
     return output
@@ -127,13 +127,19 @@ def _check_folder(output: Path, name: str) -> Manifest | None:
     return earlier
 
 
-def _remove_results(output: Path) -> None:
-    """Empty the folder of an earlier run with other settings or inputs, of which no part must be taken over."""
-    for path in output.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _remove_results(output: Path, earlier: Manifest) -> None:
+    """Remove what an earlier run with other settings or inputs wrote, of which no part must be taken over.
+
+    A finished run has a list of its files, and whatever else the user put there stays. An unfinished one has none, but
+    its folder was empty when it began.
+    """
+    if earlier.status != "done":
+        for path in output.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return
+    shutil.rmtree(output / BLOCKS, ignore_errors=True)
+    for file in earlier.outputs:
+        (output / file).unlink(missing_ok=True)
 
 
 def _hash_inputs(settings: Any) -> dict[str, str]:

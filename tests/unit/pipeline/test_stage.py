@@ -32,6 +32,7 @@ class Body:
         (stage.blocks / f"{self.calls}").touch()
         if self.failure is not None:
             raise self.failure
+        (stage.path / f"factor_{settings.factor}.txt").touch()
         (stage.path / "result.txt").write_text(settings.source.read_text() * settings.factor)
         return {"answer": 42}
 
@@ -49,7 +50,7 @@ def test_manifest_tells_all(source: Path, tmp_path: Path) -> None:
     assert manifest.status == "done"
     assert manifest.settings == {"source": str(source), "factor": 1, "workers": 1, "seed": 7}
     assert manifest.inputs == {str(source): hash_file(source)}
-    assert manifest.outputs == ["result.txt"]
+    assert manifest.outputs == ["factor_1.txt", "result.txt"]
     assert manifest.summary == {"answer": 42}
     assert manifest.seed == 7
     assert manifest.wall_seconds > 0
@@ -66,17 +67,25 @@ def test_alike_is_skipped_whatever_the_workers(source: Path, tmp_path: Path, wor
     assert body.calls == 1
 
 
-def test_other_settings_or_inputs_are_done_anew_from_an_empty_folder(source: Path, tmp_path: Path) -> None:
+def test_other_settings_or_inputs_are_done_anew_without_the_earlier_results(source: Path, tmp_path: Path) -> None:
     body, out = Body(), tmp_path / "out"
     run_stage("x", Settings(source), output=out, body=body)
-    (out / "leftover").mkdir()
     run_stage("x", Settings(source, factor=2), output=out, body=body)
     assert body.calls == 2
     assert (out / "result.txt").read_text() == "abcabc"
-    assert not (out / "leftover").exists()
+    assert not (out / "factor_1.txt").exists()
     source.write_text("d")
     run_stage("x", Settings(source, factor=2), output=out, body=body)
     assert (out / "result.txt").read_text() == "dd"
+
+
+def test_what_the_user_put_beside_finished_results_stays(source: Path, tmp_path: Path) -> None:
+    body, output = Body(), tmp_path / "out"
+    run_stage("estimate", Settings(source), output=output, body=body)
+    (output / "my_notes.txt").write_text("keep")
+    run_stage("estimate", Settings(source, factor=2), output=output, body=body)
+    assert (output / "my_notes.txt").read_text() == "keep"
+    assert (output / "result.txt").read_text() == "abcabc"
 
 
 def test_the_same_content_elsewhere_is_alike(source: Path, tmp_path: Path) -> None:
