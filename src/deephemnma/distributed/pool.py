@@ -19,6 +19,7 @@ import torch
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PARENT_CHECK_SECONDS = 0.5
+_prepare: Callable[[], Callable[[Any], Any]] | None = None
 _work: Callable[[Any], Any] | None = None
 
 
@@ -90,11 +91,11 @@ def _drain(pending: set[Future]) -> Iterator[Done]:
 
 
 def _start(pickled: bytes) -> None:
-    """Make this process's worker. Plain pickling copies tensors, which processes would share otherwise."""
-    global _work
+    """Keep what makes this process's worker. Plain pickling copies tensors, which processes would share otherwise."""
+    global _prepare
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
-    _work = pickle.loads(pickled)()
+    _prepare = pickle.loads(pickled)
 
 
 def _end_with(parent: int) -> None:
@@ -105,6 +106,10 @@ def _end_with(parent: int) -> None:
 
 
 def _run(item: Any) -> Done:
+    """Work on `item`. The worker is made here, for what fails in an item is told; what fails at the start is not."""
+    global _work
+    if _work is None:
+        _work = _prepare()
     return _finish(_work, item)
 
 

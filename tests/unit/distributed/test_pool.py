@@ -45,6 +45,16 @@ def test_a_users_mistake_comes_through(n_workers: int) -> None:
         list(map_blocks(make_refuser, [0], n_workers=n_workers))
 
 
+def make_nothing() -> None:
+    raise InputError("these are other particles")
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_users_mistake_comes_through_from_the_preparation_too(n_workers: int) -> None:
+    with pytest.raises(InputError, match="other particles"):
+        list(map_blocks(make_nothing, range(3), n_workers=n_workers))
+
+
 def test_a_dead_worker_is_an_error_not_a_wait() -> None:
     started = time.monotonic()
     with pytest.raises(Exception, match=r"terminated abruptly|process pool"):
