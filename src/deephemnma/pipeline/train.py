@@ -54,6 +54,8 @@ def _train(settings: TrainStage, stage: StageFolder) -> dict[str, Any]:
         def report(done: int, total: int) -> None:
             nonlocal shown
             advance(done / total - shown)
+            if int(100 * done / total) > int(100 * shown):
+                stage.save()  # so that a killed training has its cost counted
             shown = done / total
 
         train_network(
