@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,14 @@ def test_interruption_is_no_traceback(capsys: pytest.CaptureFixture[str], monkey
     assert "goes on from here" in capsys.readouterr().err
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """Settings of a stage that does nothing."""
+
+
 def test_the_next_command_repeats_what_it_needs(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
     def do_nothing(settings: object, *, output: Path) -> Path:
-        return run_stage("estimate", None, output=output, body=lambda settings, stage: {})
+        return run_stage("estimate", Nothing(), output=output, body=lambda settings, stage: {})
 
     monkeypatch.setattr("deephemnma.pipeline.estimate.run_estimate", do_nothing)
     folder = tmp_path / "found it"
