@@ -15,14 +15,31 @@ class Status(StrEnum):
 
     CONVERGED = "converged"
     NOT_CONVERGED = "not_converged"
+    """The iterations ran out."""
+    NO_IMPROVEMENT = "no_improvement"
+    """Refinement at full resolution did not beat its start, or an empty image explains the image as well."""
+    OUT_OF_RANGE = "out_of_range"
+    """Amplitudes or shift ended outside what was searched, by more than their error bars: the answer is kept."""
+    AMBIGUOUS = "ambiguous"
+    """Another, distinct minimum is about as likely; it is kept as an alternative."""
     REJECTED = "rejected"
     """The fit ended, but explains the image worse than noise allows."""
+    JUNK = "junk"
+    """The fit explains no more than the best of all templates explains of noise alone."""
     BAD_IMAGE = "bad_image"
     """The image holds NaN or is flat."""
     PREDICTED = "predicted"
     """By the network, not refined."""
     GIVEN = "given"
     """Truth of a simulation, or values taken over from a file."""
+
+
+CERTAIN = (Status.CONVERGED, Status.GIVEN)
+"""Answers to learn from."""
+USABLE = (*CERTAIN, Status.PREDICTED)
+"""Answers that are shown in the landscape and enter maps; all others say themselves that the image did not work out."""
+FAILED = (Status.NO_IMPROVEMENT, Status.REJECTED, Status.JUNK)
+"""No right answer was found: a refinement sends these to the search from no prior knowledge."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import USABLE, Estimates
 from deephemnma.core.rotation import compute_geodesic_angle
 from deephemnma.metrics.angle import compute_axis_angle, compute_rotation_vector
 from deephemnma.metrics.symmetry import find_equivalent
-
-FLAGGED = (Status.NOT_CONVERGED, Status.REJECTED, Status.BAD_IMAGE)
-"""With these a method says itself that an image did not work out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class ImageErrors:
     found_rotations, true_rotations
         The orientations, modulo the point group asked for.
     flagged
-        True where the found status itself says that the image failed.
+        True where the found status itself says that the image did not work out.
     mode_numbers
         The users' numbers of the modes.
     """
@@ -126,6 +123,6 @@ def compute_errors(found: Estimates, truth: Estimates, *, symmetry: str = "C1") 
         geodesic_angle=compute_geodesic_angle(rotations, true_rotations),
         found_rotations=rotations,
         true_rotations=true_rotations,
-        flagged=torch.tensor([status in FLAGGED for status in found.status], dtype=torch.bool),
+        flagged=torch.tensor([status not in USABLE for status in found.status], dtype=torch.bool),
         mode_numbers=found.mode_numbers,
     )

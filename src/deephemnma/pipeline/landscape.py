@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
+from deephemnma.core.estimates import USABLE, Estimates, concatenate_estimates
 from deephemnma.io.landscape import write_landscape
 from deephemnma.landscape.group import make_groups
 from deephemnma.landscape.outlier import find_outliers
@@ -14,13 +14,12 @@ from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.settings.stage.landscape import LandscapeStage
 
 LANDSCAPE_FILE = "landscape.parquet"
-SHOWN = (Status.CONVERGED, Status.PREDICTED, Status.GIVEN)
 
 
 def run_landscape(settings: LandscapeStage, *, output: Path | str) -> Path:
     """Lay out the conformations in a space of few axes, and group them.
 
-    Images that were rejected or did not converge, and outliers, are left out. Writes `landscape.parquet`.
+    Outliers and images of any status but converged, predicted or given are left out. Writes `landscape.parquet`.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def _lay_out(settings: LandscapeStage, stage: StageFolder) -> dict[str, Any]:
 
 
 def _select_shown(estimates: Estimates, *, threshold: float) -> Estimates:
-    kept = estimates.select_status(*SHOWN)
+    kept = estimates.select_status(*USABLE)
     if len(kept) == 0:
         raise InputError(
             f"None of the {len(estimates)} estimates converged: look at `status` and `score` in their table first."

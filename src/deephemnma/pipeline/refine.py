@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.alignment.aligner import Aligner, align_images
-from deephemnma.alignment.assembly import make_refinement_aligner, make_search_aligner
+from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
-from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
+from deephemnma.alignment.refinement import make_refinement_aligner
+from deephemnma.core.estimates import FAILED, Estimates, concatenate_estimates
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles import ParticleStack
@@ -75,7 +76,7 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
     summary = {"images": len(estimates), **write_results(stage.path, estimates, particles)}
     for refined in local:
         write_estimates(stage.path / LOCAL_FILE, refined)
-        sent = refined.status.count(Status.REJECTED)
+        sent = sum(status in FAILED for status in refined.status)
         summary |= {"sent to the search": sent, "share sent to the search": sent / len(estimates)}
     return summary
 
@@ -112,7 +113,7 @@ def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> Es
         refined = align_images(refiner, particles, ids)
         if not settings.refinement.fall_back:
             return (refined,)
-        rejected = torch.tensor([status is Status.REJECTED for status in refined.status]).nonzero()[:, 0]
+        rejected = torch.tensor([status in FAILED for status in refined.status]).nonzero()[:, 0]
         if len(rejected) == 0:
             return refined, refined
         searched = align_images(make_searcher(), particles, ids[rejected])

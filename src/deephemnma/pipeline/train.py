@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import CERTAIN, Estimates
 from deephemnma.distributed.device import choose_device
 from deephemnma.landscape.outlier import find_outliers
 from deephemnma.network.training import train_network
@@ -15,7 +15,6 @@ from deephemnma.pipeline.reference import load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.settings.stage.train import TrainStage
 
-LEARNABLE = (Status.CONVERGED, Status.GIVEN)
 LEAST_IMAGES = 10
 
 
@@ -81,7 +80,7 @@ def select_learnable(estimates: Estimates, *, threshold: float) -> Estimates:
     InputError
         If too few are left to learn from.
     """
-    kept = estimates.select_status(*LEARNABLE)
+    kept = estimates.select_status(*CERTAIN)
     if len(kept) >= LEAST_IMAGES:
         kept = kept.select((~find_outliers(kept.amplitudes, threshold=threshold)).nonzero()[:, 0])
     if len(kept) < LEAST_IMAGES:
