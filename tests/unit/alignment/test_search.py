@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from deephemnma.alignment.aligner import Aligner, align_images
-from deephemnma.alignment.assembly import make_refinement_aligner, make_search_aligner
+from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.exhaustive_search import make_exhaustive_search
 from deephemnma.alignment.local_search import LocalSearch
 from deephemnma.alignment.objective import evaluate
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.pilot import measure_formation
+from deephemnma.alignment.refinement import make_refinement_aligner
 from deephemnma.alignment.score import compute_scores
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.error import InputError
