@@ -81,7 +81,9 @@ def observe(
     images = torch.where(bad[:, None, None], torch.zeros_like(images), images)
     optics = source.optics.select(ids) if source.optics is not None else None
     band = aligner.levels[-1].band
-    return make_observations(images, band, optics=optics, noise=aligner.formation.noise), bad
+    formation = aligner.formation
+    observed = make_observations(images, band, optics=optics, noise=formation.noise, b_factor=formation.b_factor)
+    return observed, bad
 
 
 def align_batch(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Alignment:

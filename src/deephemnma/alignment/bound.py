@@ -31,7 +31,7 @@ def compute_bound(
     model, modes, poses, amplitudes, optics
         The generating model; the images are those of ``project_images``, on the box of the noise.
     formation
-        The true contrast and noise.
+        The true contrast, noise and B-factor.
     batch_size
         Images at once.
 
@@ -54,8 +54,9 @@ def compute_bound(
             box_size=noise.box_size,
             pixel_size=noise.pixel_size,
             optics=some,
+            b_factor=formation.b_factor,
         )
         state = State(poses.rotations[rows].float(), poses.shifts[rows].float(), amplitudes[rows].float())
-        observed = make_observations(clean, band, optics=some, noise=noise)
+        observed = make_observations(clean, band, optics=some, noise=noise, b_factor=formation.b_factor)
         parts.append(invert_fisher(evaluate(observed, projector, state).curvature))
     return torch.cat(parts)

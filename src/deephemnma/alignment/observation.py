@@ -9,7 +9,7 @@ from torch import Tensor
 from deephemnma.core.fourier import fourier_transform
 from deephemnma.core.particle import Optics
 from deephemnma.imaging.band import Band
-from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.imaging.ctf import compute_ctf, compute_envelope
 from deephemnma.imaging.noise import NoiseModel
 
 
@@ -27,7 +27,7 @@ class Observations:
     data
         ``image * sqrt(2 / noise power)``: with noise alone, real and imaginary parts have variance 1.
     transfer
-        ``CTF * sqrt(2 / noise power)``.
+        ``CTF * envelope * sqrt(2 / noise power)``.
     """
 
     band: Band
@@ -48,14 +48,23 @@ class Observations:
 
 
 def make_observations(
-    images: Float[Tensor, "images box box"], band: Band, *, optics: Optics | None, noise: NoiseModel
+    images: Float[Tensor, "images box box"],
+    band: Band,
+    *,
+    optics: Optics | None,
+    noise: NoiseModel,
+    b_factor: float = 0.0,
 ) -> Observations:
-    """Whiten `images` by `noise` on the components of `band`, on the band's device."""
+    """Whiten `images` by `noise` on the components of `band`, on the band's device.
+
+    The projections to be compared with them pass the CTF of `optics` and the envelope of `b_factor` (A^2).
+    """
     device = band.rows.device
     ctf = None if optics is None else compute_ctf(optics.to(device), band.frequencies)
     whitening = (2 / noise.compute_power(band.shells, ctf)).sqrt()
     data = band.extract(fourier_transform(images.to(device, torch.float32))) * whitening
-    transfer = whitening if ctf is None else ctf * whitening
+    transfer = compute_envelope(band.frequencies, b_factor) * whitening
+    transfer = transfer if ctf is None else ctf * transfer
     return Observations(band, data, transfer.expand(len(images), -1))
 
 

@@ -15,6 +15,11 @@ def compute_wavelength(voltage_kv: Float[Tensor, "images"]) -> Float[Tensor, "im
     return 12.2643247 / (voltage * (1 + voltage * 0.978466e-6)).sqrt()
 
 
+def compute_envelope(frequencies: Float[Tensor, "*grid 2"], b_factor: float) -> Float[Tensor, "*grid"]:
+    """Return the fall-off of a B-factor (A^2) at `frequencies` (1/A): ``exp(-B k^2 / 4)``."""
+    return (-b_factor / 4 * frequencies.square().sum(-1)).exp()
+
+
 def compute_ctf(optics: Optics, frequencies: Float[Tensor, "*grid 2"]) -> Float[Tensor, "images *grid"]:
     """Return the CTF of every image at `frequencies` (x, y; 1/A).
 

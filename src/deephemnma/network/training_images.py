@@ -98,6 +98,7 @@ class SimulatedImages(TrainingImages):
             optics=optics,
             device=self._device,
             tolerance=TOLERANCE,
+            b_factor=self._formation.b_factor,
         )
         ctf = None if optics is None else compute_ctf(optics.to(self._device), self._frequencies)
         random = make_generator(self._seed, "noise", step, device=self._device)

@@ -19,6 +19,7 @@ def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, A
     content = {
         "contrast": formation.contrast,
         "contrast_spread": formation.contrast_spread,
+        "b_factor": formation.b_factor,
         "noise": {
             "box_size": noise.box_size,
             "pixel_size": noise.pixel_size,
@@ -38,6 +39,11 @@ def read_formation(path: Path) -> ImageFormation:
         before = noise["structural"]
         structural = None if before is None else torch.tensor(before, dtype=torch.float64)
         model = NoiseModel(power, noise["box_size"], noise["pixel_size"], structural)
-        return ImageFormation(content["contrast"], model, contrast_spread=content["contrast_spread"])
+        return ImageFormation(
+            content["contrast"],
+            model,
+            contrast_spread=content["contrast_spread"],
+            b_factor=content.get("b_factor", 0.0),
+        )
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} lacks {error}: it should hold contrast and noise, as `estimate` writes it.") from None
