@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.network.seed import derive_seed
+from deephemnma.core.seed import derive_seed
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from torch import Tensor
 from deephemnma.core.estimates import Estimates
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
+from deephemnma.core.seed import derive_seed
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.network.checkpoint import hash_modes, make_checkpoint, write_checkpoint
 from deephemnma.network.construction import make_network
 from deephemnma.network.preparation import Preparation, choose_preparation
 from deephemnma.network.schedule import compute_learning_rate
-from deephemnma.network.seed import derive_seed
 from deephemnma.network.state import TrainState, resume_state, write_losses, write_state
 from deephemnma.network.training_set import TrainingSet, make_training_set
 from deephemnma.network.validation import validate

@@ -11,13 +11,13 @@ from deephemnma.core.estimates import Estimates
 from deephemnma.core.fourier import make_frequencies
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource, Optics, Poses
+from deephemnma.core.seed import make_generator
 from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.imaging.synthesis import ImageFormation, project_images
 from deephemnma.network.label import Labels, make_labels
 from deephemnma.network.label_distribution import LabelDistribution
 from deephemnma.network.preparation import Preparation, normalize_images, prepare_images
 from deephemnma.network.resampling import turn_and_move
-from deephemnma.network.seed import make_generator
 
 TOLERANCE = 1e-2
 """Of the projector: far below the noise."""

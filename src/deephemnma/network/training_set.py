@@ -10,11 +10,11 @@ from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
+from deephemnma.core.seed import make_generator
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.network.label import Labels
 from deephemnma.network.label_distribution import LabelDistribution, make_uniform_distribution, smooth_estimates
 from deephemnma.network.preparation import Preparation
-from deephemnma.network.seed import make_generator
 from deephemnma.network.split import Split, split_images
 from deephemnma.network.training_images import (
     Batch,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.distributed.seed import make_image_generator
+from deephemnma.core.seed import make_image_generator
 from deephemnma.settings.stage.simulate import ConformationOptions
 
 Draw = Callable[[int, torch.Generator], Float[Tensor, "modes"]]

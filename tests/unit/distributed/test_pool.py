@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.core.seed import make_image_generator
 from deephemnma.distributed.device import choose_device, choose_workers, count_cores
 from deephemnma.distributed.pool import map_blocks
-from deephemnma.distributed.seed import make_image_generator
 
 
 def make_adder(offset: torch.Tensor):
