@@ -1,36 +1,21 @@
-"""The simulated microscope: poses, optics and noise of each image."""
+"""The simulated microscope: poses, optics, contrast and noise of each image."""
 
 import math
-from dataclasses import dataclass, replace
 
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.core.fourier import fourier_transform, inverse_fourier_transform, make_frequencies
+from deephemnma.core.fourier import make_frequencies, make_shell_indices
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.imaging.ctf import compute_ctf
-from deephemnma.imaging.noise import NoiseModel, make_white_noise
+from deephemnma.imaging.noise import NoiseModel
 from deephemnma.settings.stage.simulate import ImageOptions
 
 ANGSTROM_PER_UM = 1e4
-
-
-@dataclass(frozen=True)
-class NoiseLevels:
-    """Variances of the white noise that the images get.
-
-    Attributes
-    ----------
-    before_ctf
-        Of the noise that passes through the CTF, before it does.
-    after_ctf
-        Of the noise added last.
-    """
-
-    before_ctf: float
-    after_ctf: float
+N_CHANCES = 4
+"""Even draws that say an image's defocus, astigmatism, its axis, and contrast, in this order."""
 
 
 def draw_pose(options: ImageOptions, generator: torch.Generator) -> Poses:
@@ -40,49 +25,57 @@ def draw_pose(options: ImageOptions, generator: torch.Generator) -> Poses:
     return Poses(rotation, shift)
 
 
-def make_optics(options: ImageOptions, spread: Float[Tensor, "images"]) -> Optics:
-    """Return the optics of images whose defocus lies `spread` (-1 to 1) of the range off the mean."""
+def draw_chances(generator: torch.Generator) -> Float[Tensor, "chances"]:
+    """Draw what :func:`make_optics` and :func:`make_contrasts` need for one image, evenly from 0-1."""
+    return torch.rand(N_CHANCES, generator=generator, dtype=torch.float64)
+
+
+def make_optics(options: ImageOptions, chances: Float[Tensor, "images chances"]) -> Optics:
+    """Return the optics of images."""
+    spread, astigmatism, axis, _ = chances.unbind(1)
 
     def fill(value: float) -> Float[Tensor, "images"]:
         return torch.full_like(spread, value)
 
-    defocus = (options.defocus_um + options.defocus_spread_um * spread) * ANGSTROM_PER_UM
+    mean = (options.defocus_um + options.defocus_spread_um * (2 * spread - 1)) * ANGSTROM_PER_UM
+    half = options.astigmatism_um * astigmatism / 2 * ANGSTROM_PER_UM
     return Optics(
         voltage_kv=fill(options.voltage_kv),
         cs_mm=fill(options.cs_mm),
         amplitude_contrast=fill(options.amplitude_contrast),
-        defocus_u=defocus,
-        defocus_v=defocus,
-        defocus_angle=fill(0.0),
+        defocus_u=mean + half,
+        defocus_v=mean - half,
+        defocus_angle=math.pi * axis if options.astigmatism_um else fill(0.0),
         phase_shift=fill(0.0),
     )
 
 
-def compute_noise_levels(options: ImageOptions, ctf: Float[Tensor, "images box half"]) -> NoiseLevels:
-    """Split a total noise variance of 1 into what comes before and after the CTF."""
-    before = options.noise_before_ctf / _average_over_plane(ctf.square().mean(dim=0))
-    return NoiseLevels(before_ctf=before, after_ctf=1 - options.noise_before_ctf)
+def make_contrasts(options: ImageOptions, chances: Float[Tensor, "images chances"]) -> Float[Tensor, "images"]:
+    """Return the contrast of images in units of the mean."""
+    return 1 + options.contrast_spread * (2 * chances[:, -1] - 1)
 
 
-def make_noise_model(options: ImageOptions, levels: NoiseLevels) -> NoiseModel:
-    """Return the noise that the images get."""
-    after = make_white_noise(levels.after_ctf, box_size=options.box_size, pixel_size=options.pixel_size)
-    return replace(after, structural=torch.full_like(after.power, levels.before_ctf))
-
-
-def draw_noise(
-    levels: NoiseLevels, ctf: Float[Tensor, "box half"], *, generator: torch.Generator
-) -> Float[Tensor, "box box"]:
-    """Draw the noise of one image."""
-    box_size = ctf.shape[-2]
-    white = torch.randn(2, box_size, box_size, generator=generator)
-    filtered = inverse_fourier_transform(fourier_transform(white[0]) * ctf, box_size=box_size)
-    return math.sqrt(levels.before_ctf) * filtered + math.sqrt(levels.after_ctf) * white[1]
+def make_noise_model(options: ImageOptions, ctf: Float[Tensor, "images box half"]) -> NoiseModel:
+    """Return the noise that the images get; over all images, whose CTFs are like `ctf`, its variance is 1."""
+    spectrum, shells = _make_spectrum(options), make_shell_indices(options.box_size)
+    plain = _average_over_plane(spectrum[shells])
+    filtered = _average_over_plane(spectrum[shells] * ctf.square().mean(dim=0))
+    before = options.noise_before_ctf
+    after = (1 - before) / plain * spectrum
+    return NoiseModel(after, options.box_size, options.pixel_size, before / filtered * spectrum)
 
 
 def compute_image_ctf(options: ImageOptions, optics: Optics) -> Float[Tensor, "images box half"]:
     """Return the CTF of each image over the half plane."""
     return compute_ctf(optics.to("cpu"), make_frequencies(options.box_size, options.pixel_size))
+
+
+def _make_spectrum(options: ImageOptions) -> Float[Tensor, "shells"]:
+    """Return the power of the noise in each shell, 1 at zero frequency."""
+    shells = torch.arange(int(make_shell_indices(options.box_size).max()) + 1)
+    frequencies = shells / (options.box_size * options.pixel_size)
+    falling = 1 / (1 + (frequencies * options.noise_resolution).square())
+    return options.noise_floor + (1 - options.noise_floor) * falling
 
 
 def _average_over_plane(values: Float[Tensor, "box half"]) -> float:

@@ -1,7 +1,5 @@
 """The stage `simulate`."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,70 +7,34 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status, make_estimates
 from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform
-from deephemnma.core.particle import Optics, Poses
-from deephemnma.core.structure import AtomicModel
-from deephemnma.distributed.device import choose_device
-from deephemnma.distributed.seed import make_image_generator
-from deephemnma.imaging.synthesis import ImageFormation, project_images
+from deephemnma.imaging.noise import NoiseModel
+from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles_writer import StackWriter
 from deephemnma.io.star import make_particle_table, write_particle_star
-from deephemnma.io.structure import read_models
 from deephemnma.io.table import write_estimates
-from deephemnma.pipeline.conformation import Frames, make_draw, superimpose_frames
 from deephemnma.pipeline.formation import SIMULATION_FILE, write_formation
-from deephemnma.pipeline.microscope import (
-    NoiseLevels,
-    compute_image_ctf,
-    compute_noise_levels,
-    draw_noise,
-    draw_pose,
-    make_noise_model,
-    make_optics,
-)
+from deephemnma.pipeline.microscope import compute_image_ctf, make_noise_model
 from deephemnma.pipeline.particles import PARTICLES_FILE, TRUTH_FILE
 from deephemnma.pipeline.progress import track_progress
-from deephemnma.pipeline.reference import Reference, load_reference
+from deephemnma.pipeline.reference import load_reference
+from deephemnma.pipeline.scene import Scene, draw_scene_noise, make_scene, project_scene
 from deephemnma.pipeline.stage import StageFolder, run_stage
-from deephemnma.reference.site import select_sites
-from deephemnma.settings.stage.reference import SITES
 from deephemnma.settings.stage.simulate import SimulateStage
 
 BLOCK = 64
 IMAGES_FOR_SCALE = 256
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What the simulated images show.
-
-    Attributes
-    ----------
-    poses, optics
-        Of each image.
-    amplitudes
-        Of each image, A.
-    frames
-        Number of each image's frame, where conformations come from models.
-    generators
-        Each image's random numbers, as far as they are used up.
-    """
-
-    poses: Poses
-    optics: Optics
-    amplitudes: Float[Tensor, "images modes"]
-    frames: Frames | None
-    generators: list[torch.Generator]
+EVEN_TO_SD = 3**0.5
+"""Half the width of an even distribution over its standard deviation."""
 
 
 def run_simulate(settings: SimulateStage, *, output: Path | str) -> Path:
     """Simulate particles of known conformation and pose.
 
     Writes `particles.star` and `particles.mrcs`, `truth.parquet` (the table of estimates, status "given") and
-    `simulation.json` (contrast and noise power, from which bounds on any estimate follow). The noise has variance 1
-    before any cropping.
+    `simulation.json` (contrast, noise power and B-factor, from which bounds on any estimate follow, and where
+    it varies the contrast of each image in units of the mean). The noise has variance 1 before any cropping.
 
     Parameters
     ----------
@@ -91,14 +53,13 @@ def run_simulate(settings: SimulateStage, *, output: Path | str) -> Path:
 
 def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
-    scene = _make_scene(settings, reference)
+    scene = make_scene(settings, reference)
     first = torch.arange(min(settings.count, IMAGES_FOR_SCALE))
-    clean = torch.cat([_project(settings, reference, scene, ids) for ids in first.split(BLOCK)])
+    clean = torch.cat([project_scene(settings, reference, scene, ids) for ids in first.split(BLOCK)])
     signal = float(clean.var(dim=(-2, -1), correction=0).mean())
     contrast = (settings.image.snr / signal) ** 0.5
     detector = settings.image.detector
-    ctf = compute_image_ctf(detector, scene.optics.select(first))
-    levels = compute_noise_levels(detector, ctf)
+    noise = make_noise_model(detector, compute_image_ctf(detector, scene.optics.select(first)))
     stack = stage.path / "particles.mrcs"
     with (
         StackWriter(
@@ -107,14 +68,12 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
         track_progress("simulated images", settings.count) as advance,
     ):
         for ids in torch.arange(settings.count).split(BLOCK):
-            clean = contrast * _project(settings, reference, scene, ids)
-            writer.write(_crop(clean + _draw_noise(settings, scene, ids, levels), settings.image.box_size))
+            contrasts = (contrast * scene.contrasts[ids]).float()
+            clean = contrasts[:, None, None] * project_scene(settings, reference, scene, ids)
+            writer.write(_crop(clean + draw_scene_noise(settings, scene, ids, noise), settings.image.box_size))
             advance(len(ids))
     _write_tables(settings, scene, stack)
-    noise = make_noise_model(detector, levels).resample(settings.image.box_size)
-    # A crop keeps grey values, so the sum over the fewer pixels of an image shrinks.
-    formation = ImageFormation(contrast / settings.image.oversampling**2, noise)
-    write_formation(stage.path / SIMULATION_FILE, formation, notes={"snr": settings.image.snr})
+    _write_formation(settings, scene, stage.path, contrast=contrast, noise=noise)
     rmsd = scene.amplitudes.square().sum(dim=1) / reference.model.n_sites
     return {
         "images": settings.count,
@@ -124,82 +83,21 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     }
 
 
-def _make_scene(settings: SimulateStage, reference: Reference) -> Scene:
-    generators = [make_image_generator(settings.seed, image) for image in range(settings.count)]
-    frames, amplitudes = None, None
-    if settings.conformation.models is not None:
-        frames = _read_frames(settings, reference)
-        amplitudes = frames.amplitudes[torch.arange(settings.count) % len(frames.amplitudes)]
-    else:
-        draw = make_draw(
-            settings.conformation,
-            n_sites=reference.model.n_sites,
-            n_modes=reference.modes.n_modes,
-            seed=settings.seed,
-        )
-        amplitudes = torch.stack([draw(image, generator) for image, generator in enumerate(generators)])
-    poses = [draw_pose(settings.image, generator) for generator in generators]
-    spread = torch.cat([2 * torch.rand(1, generator=generator, dtype=torch.float64) - 1 for generator in generators])
-    return Scene(
-        poses=Poses(torch.cat([pose.rotations for pose in poses]), torch.cat([pose.shifts for pose in poses])),
-        optics=make_optics(settings.image, spread),
-        amplitudes=amplitudes,
-        frames=frames,
-        generators=generators,
+def _write_formation(
+    settings: SimulateStage, scene: Scene, folder: Path, *, contrast: float, noise: NoiseModel
+) -> None:
+    # A crop keeps grey values, so the sum over the fewer pixels of an image shrinks.
+    contrast = contrast / settings.image.oversampling**2
+    formation = ImageFormation(
+        contrast,
+        noise.resample(settings.image.box_size),
+        contrast_spread=contrast * settings.image.contrast_spread / EVEN_TO_SD,
+        b_factor=settings.image.b_factor,
     )
-
-
-def _read_frames(settings: SimulateStage, reference: Reference) -> Frames:
-    models = read_models(settings.conformation.models)
-    positions = [_select_positions(model, n_sites=reference.model.n_sites) for model in models]
-    return superimpose_frames(torch.stack(positions), model=reference.model, modes=reference.modes)
-
-
-def _select_positions(atoms: AtomicModel, *, n_sites: int) -> Float[Tensor, "sites 3"]:
-    """Return the sites of a model, of the kind that gives the reference's number: stored modes do not tell the kind."""
-    for kind in SITES:
-        with suppress(InputError):
-            sites = select_sites(atoms, kind)
-            if len(sites.elements) == n_sites:
-                return sites.positions
-    return atoms.positions
-
-
-def _project(
-    settings: SimulateStage, reference: Reference, scene: Scene, ids: Tensor
-) -> Float[Tensor, "images box box"]:
-    options = {
-        "box_size": settings.image.detector.box_size,
-        "pixel_size": settings.image.detector.pixel_size,
-        "device": choose_device(settings.device),
-    }
-    if scene.frames is None:
-        values = scene.poses.select(ids), scene.amplitudes[ids]
-        return project_images(
-            reference.model, reference.modes, *values, optics=scene.optics.select(ids), **options
-        ).cpu()
-    still = reference.modes.select(())
-    return torch.cat(
-        [
-            project_images(
-                replace(reference.model, positions=scene.frames.positions[image % len(scene.frames.positions)]),
-                still,
-                scene.poses.select(row),
-                scene.amplitudes[row, :0],
-                optics=scene.optics.select(row),
-                **options,
-            ).cpu()
-            for image, row in zip(ids.tolist(), ids.split(1), strict=True)
-        ]
-    )
-
-
-def _draw_noise(
-    settings: SimulateStage, scene: Scene, ids: Tensor, levels: NoiseLevels
-) -> Float[Tensor, "images box box"]:
-    ctf = compute_image_ctf(settings.image.detector, scene.optics.select(ids))
-    numbered = zip(ids.tolist(), ctf, strict=True)
-    return torch.stack([draw_noise(levels, each, generator=scene.generators[image]) for image, each in numbered])
+    notes = {"snr": settings.image.snr}
+    if settings.image.contrast_spread:
+        notes["relative_contrasts"] = scene.contrasts.tolist()
+    write_formation(folder / SIMULATION_FILE, formation, notes=notes)
 
 
 def _crop(images: Float[Tensor, "images fine fine"], box_size: int) -> Float[Tensor, "images box box"]:

@@ -1,5 +1,6 @@
 """Simulated images obey what was asked for; prepared ones keep it."""
 
+import json
 import math
 from pathlib import Path
 
@@ -56,16 +57,42 @@ def test_stored_modes_refuse_options_that_cannot_count(modes: Path) -> None:
         read_or_compute_modes(modes, BEADS)
 
 
-@pytest.mark.parametrize("before", [0.0, 0.5, 1.0])
-def test_noise_has_the_ratio_asked_for_and_the_power_that_is_told(modes: Path, tmp_path: Path, before: float) -> None:
-    folder = simulate(modes, tmp_path / "s", count=96, image={"snr": 0.2, "noise_before_ctf": before})
+@pytest.mark.parametrize(
+    "microscope",
+    [
+        {"noise_before_ctf": 0.0},
+        {"noise_before_ctf": 0.5},
+        {"noise_before_ctf": 1.0},
+        {
+            "noise_resolution": 20.0,
+            "noise_floor": 0.2,
+            "contrast_spread": 0.3,
+            "b_factor": 50.0,
+            "defocus_um": 1.75,
+            "defocus_spread_um": 1.25,
+            "astigmatism_um": 0.2,
+        },
+    ],
+    ids=["after", "both", "before", "hard"],
+)
+def test_noise_has_the_ratio_asked_for_and_the_power_that_is_told(
+    modes: Path, tmp_path: Path, microscope: dict
+) -> None:
+    folder = simulate(modes, tmp_path / "s", count=96, image={"snr": 0.2, **microscope})
     particles, truth = read_particles(folder / "particles.star"), read_estimates(folder / "truth.parquet")
     formation = read_formation(folder / "simulation.json")
     reference = load_reference(ReferenceOptions(modes))
     clean = formation.contrast * project_images(
-        reference.model, reference.modes, truth.poses, truth.amplitudes, optics=particles.optics, **SMALL
+        reference.model,
+        reference.modes,
+        truth.poses,
+        truth.amplitudes,
+        optics=particles.optics,
+        b_factor=formation.b_factor,
+        **SMALL,
     )
-    noise = particles[torch.arange(96)] - clean
+    contrasts = json.loads((folder / "simulation.json").read_text()).get("relative_contrasts", [1.0])
+    noise = particles[torch.arange(96)] - torch.tensor(contrasts)[:, None, None] * clean
     ratio = float(clean.var(dim=(1, 2)).mean() / noise.var(dim=(1, 2)).mean())
     assert ratio == pytest.approx(0.2, rel=0.03)
     frequencies = make_frequencies(particles.box_size, particles.pixel_size)
@@ -73,6 +100,33 @@ def test_noise_has_the_ratio_asked_for_and_the_power_that_is_told(modes: Path, t
     told = formation.noise.compute_power(shells, compute_ctf(particles.optics.to("cpu"), frequencies))
     measured = compute_radial_mean((fourier_transform(noise).abs().square() / told).mean(dim=0))
     assert torch.allclose(measured[2:15], torch.ones(13), rtol=0.2)
+
+
+def test_coloured_noise_falls_to_half_where_asked(modes: Path, tmp_path: Path) -> None:
+    colour = {"noise_resolution": 20.0, "noise_floor": 0.0, "noise_before_ctf": 0.0}
+    power = read_formation(simulate(modes, tmp_path / "s", count=2, image=colour) / "simulation.json").noise.power
+    half = SMALL["box_size"] * SMALL["pixel_size"] / 20.0  # shell of 20 A
+    assert float(power[round(2 * half)] / power[0]) == pytest.approx(1 / (1 + (round(2 * half) / half) ** 2), rel=1e-5)
+    shells = make_shell_indices(SMALL["box_size"])
+    assert float(power[shells][:, 1:-1].mean()) < 1 < float(power[0])
+
+
+def test_each_image_has_its_own_lens_and_contrast(modes: Path, tmp_path: Path) -> None:
+    image = {"defocus_um": 1.75, "defocus_spread_um": 1.25, "astigmatism_um": 0.2, "contrast_spread": 0.3}
+    folder = simulate(modes, tmp_path / "s", count=200, image=image)
+    optics = read_particles(folder / "particles.star").optics
+    mean, difference = (optics.defocus_u + optics.defocus_v) / 2, optics.defocus_u - optics.defocus_v
+    assert mean.min() > 5e3 - 1
+    assert mean.max() < 3e4 + 1
+    assert mean.std() == pytest.approx(2.5e4 / 12**0.5, rel=0.1)
+    assert difference.min() > -1
+    assert difference.max() < 2001
+    assert float(difference.mean()) == pytest.approx(1e3, rel=0.1)
+    assert float(optics.defocus_angle.std()) == pytest.approx(math.pi / 12**0.5, rel=0.1)
+    formation, told = read_formation(folder / "simulation.json"), json.loads((folder / "simulation.json").read_text())
+    contrasts = formation.contrast * torch.tensor(told["relative_contrasts"], dtype=torch.float64)
+    assert float(contrasts.std()) == pytest.approx(formation.contrast_spread, rel=0.1)
+    assert float(contrasts.mean()) == pytest.approx(formation.contrast, rel=0.05)
 
 
 def test_an_image_depends_on_seed_and_number_alone(modes: Path, tmp_path: Path) -> None:

@@ -63,10 +63,23 @@ class ImageOptions:
     2 is the paper's way (256 pixels to 128)."""
     noise_before_ctf: float = 0.5
     """Share of the noise variance that passes through the CTF (as structural noise does), 0-1."""
+    noise_resolution: float = 0.0
+    """Coloured noise: what its power has above the floor falls to half at this resolution, A, > 0, as a Lorentzian of
+    the frequency; 0 is white noise."""
+    noise_floor: float = 0.1
+    """Share of coloured noise's power at zero frequency that is left at the highest, 0-1."""
+    contrast_spread: float = 0.0
+    """Half the range over which the contrast of the images is spread evenly, share of its mean (at which --snr holds),
+    0-0.99."""
+    b_factor: float = 0.0
+    """Of the envelope exp(-B k^2 / 4) that the molecule's images pass, and structural noise does not, A^2, >= 0."""
     defocus_um: float = 0.5
     """Mean underfocus, um, 0-10."""
     defocus_spread_um: float = 0.0
     """Half the range over which the defocus of the images is spread evenly, um, >= 0."""
+    astigmatism_um: float = 0.0
+    """Greatest difference between the defoci U and V of an image, um, >= 0: each image has an even draw from 0 up to
+    it, along a random axis."""
     voltage_kv: float = 200.0
     """Acceleration voltage, kV, 10-2000."""
     cs_mm: float = 2.0
@@ -92,8 +105,11 @@ class ImageOptions:
         check_positive("--snr", self.snr)
         check_at_least("--oversampling", self.oversampling, 1)
         check_between("--noise-before-ctf", self.noise_before_ctf, 0, 1)
+        for name in ("noise_resolution", "b_factor", "defocus_spread_um", "astigmatism_um"):
+            check_at_least(f"--{name.replace('_', '-')}", getattr(self, name), 0)
+        check_between("--noise-floor", self.noise_floor, 0, 1)
+        check_between("--contrast-spread", self.contrast_spread, 0, 0.99)
         check_between("--defocus-um", self.defocus_um, 0, 10)
-        check_at_least("--defocus-spread-um", self.defocus_spread_um, 0)
         check_between("--voltage-kv", self.voltage_kv, 10, 2000)
         check_at_least("--cs-mm", self.cs_mm, 0)
         check_between("--amplitude-contrast", self.amplitude_contrast, 0, 1)
