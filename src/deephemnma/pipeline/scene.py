@@ -10,9 +10,9 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Modes
 from deephemnma.core.particle import Optics, Poses
+from deephemnma.core.seed import make_image_generator
 from deephemnma.core.structure import AtomicModel
 from deephemnma.distributed.device import choose_device
-from deephemnma.distributed.seed import make_image_generator
 from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.synthesis import project_images
 from deephemnma.io.structure import read_models
