@@ -61,7 +61,8 @@ def make_observations(
     """
     device = band.rows.device
     ctf = None if optics is None else compute_ctf(optics.to(device), band.frequencies)
-    whitening = (2 / noise.compute_power(band.shells, ctf)).sqrt()
+    group = None if optics is None else optics.group
+    whitening = (2 / noise.compute_power(band.shells, ctf, group)).sqrt()
     data = band.extract(fourier_transform(images.to(device, torch.float32))) * whitening
     transfer = compute_envelope(band.frequencies, b_factor) * whitening
     transfer = transfer if ctf is None else ctf * transfer

@@ -47,6 +47,8 @@ class Optics:
         Radians; the angle is from x to the direction of `defocus_u`.
     phase_flipped
         True where the stored images were multiplied by the sign of the CTF, so that they obey its absolute value.
+    group
+        Number of each image's optics group, from 0: the row of RELION's data_optics. None: all are of one group.
     """
 
     voltage_kv: Float[Tensor, "images"]
@@ -57,6 +59,7 @@ class Optics:
     defocus_angle: Float[Tensor, "images"]
     phase_shift: Float[Tensor, "images"]
     phase_flipped: bool = False
+    group: Int[Tensor, "images"] | None = None
 
     def __len__(self) -> int:
         return self.voltage_kv.shape[0]
@@ -67,12 +70,11 @@ class Optics:
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> "Optics":
         """Return a copy on `device`."""
-        return self._map(lambda values: values.to(device, dtype))
+        return self._map(lambda values: values.to(device, dtype if values.is_floating_point() else values.dtype))
 
     def _map(self, change) -> "Optics":
-        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        flipped = tensors.pop("phase_flipped")
-        return replace(self, **{name: change(values) for name, values in tensors.items()}, phase_flipped=flipped)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if isinstance(value, Tensor)})
 
 
 class ImageSource(ABC):

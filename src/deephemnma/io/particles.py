@@ -56,7 +56,7 @@ class ParticleStack(ImageSource):
         self._images = images
         self._source = source
         self._names = tuple(table[IMAGE])
-        self._optics = extract_optics(self._merged, source=source)
+        self._optics = extract_optics(self._merged, optics_table, source=source)
         self.poses: Poses | None = extract_poses(self._merged, pixel_size=self.pixel_size, source=source)
 
     @property

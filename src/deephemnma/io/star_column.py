@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from deephemnma.core.error import InputError
@@ -68,8 +68,8 @@ def extract_pixel_size(merged: pd.DataFrame, *, source: str) -> float | None:
     return float(sizes[0])
 
 
-def extract_optics(merged: pd.DataFrame, *, source: str) -> Optics | None:
-    """Return the CTF parameters, or None where the file has no defocus.
+def extract_optics(merged: pd.DataFrame, optics_table: pd.DataFrame | None = None, *, source: str) -> Optics | None:
+    """Return the CTF parameters, or None where the file has no defocus; `optics_table` numbers the groups.
 
     Raises
     ------
@@ -94,7 +94,15 @@ def extract_optics(merged: pd.DataFrame, *, source: str) -> Optics | None:
         defocus_angle=torch.deg2rad(angle),
         phase_shift=torch.deg2rad(phase),
         phase_flipped=flipped,
+        group=extract_groups(merged, optics_table),
     )
+
+
+def extract_groups(merged: pd.DataFrame, optics_table: pd.DataFrame | None) -> Int[Tensor, "images"] | None:
+    """Return the row in `optics_table` of each image's optics group; None without such groups."""
+    if optics_table is None or GROUP not in merged.columns:
+        return None
+    return torch.from_numpy(pd.Index(optics_table[GROUP]).get_indexer(merged[GROUP]).astype(np.int64))
 
 
 def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str) -> Poses | None:

@@ -102,7 +102,7 @@ class SimulatedImages(TrainingImages):
         )
         ctf = None if optics is None else compute_ctf(optics.to(self._device), self._frequencies)
         random = make_generator(self._seed, "noise", step, device=self._device)
-        noise = self._noise.draw(count, generator=random, ctf=ctf)
+        noise = self._noise.draw(count, generator=random, ctf=ctf, group=None if optics is None else optics.group)
         contrasts = self._draw_contrasts(count, generator).to(self._device)
         images = prepare_images(contrasts[:, None, None] * clean + noise, optics, self._preparation)
         return Batch(images, labels.to(self._device))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.imaging.noise import NoiseModel
@@ -24,7 +25,8 @@ def write_formation(path: Path, formation: ImageFormation, *, notes: dict[str, A
             "box_size": noise.box_size,
             "pixel_size": noise.pixel_size,
             "power": noise.power.double().tolist(),
-            "structural": None if noise.structural is None else noise.structural.double().tolist(),
+            "structural": _list(noise.structural),
+            "group_scale": _list(noise.group_scale),
         },
     }
     write_json(path, content | (notes or {}))
@@ -36,9 +38,8 @@ def read_formation(path: Path) -> ImageFormation:
     try:
         noise = content["noise"]
         power = torch.tensor(noise["power"], dtype=torch.float64)
-        before = noise["structural"]
-        structural = None if before is None else torch.tensor(before, dtype=torch.float64)
-        model = NoiseModel(power, noise["box_size"], noise["pixel_size"], structural)
+        structural, group_scale = _read_tensor(noise["structural"]), _read_tensor(noise.get("group_scale"))
+        model = NoiseModel(power, noise["box_size"], noise["pixel_size"], structural, group_scale)
         return ImageFormation(
             content["contrast"],
             model,
@@ -47,3 +48,11 @@ def read_formation(path: Path) -> ImageFormation:
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} lacks {error}: it should hold contrast and noise, as `estimate` writes it.") from None
+
+
+def _list(values: Tensor | None) -> list | None:
+    return None if values is None else values.double().tolist()
+
+
+def _read_tensor(values: list | None) -> Tensor | None:
+    return None if values is None else torch.tensor(values, dtype=torch.float64)

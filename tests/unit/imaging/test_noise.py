@@ -16,8 +16,8 @@ BOX, PIXEL = 32, 2.0
 class Stack(ImageSource):
     """Images in memory."""
 
-    def __init__(self, images: torch.Tensor) -> None:
-        self.images = images
+    def __init__(self, images: torch.Tensor, optics: Optics | None = None) -> None:
+        self.images, self._optics = images, optics
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ class Stack(ImageSource):
 
     @property
     def optics(self) -> Optics | None:
-        return None
+        return self._optics
 
     def __getitem__(self, ids):
         return self.images[ids]
@@ -42,6 +42,11 @@ class Stack(ImageSource):
 def make_coloured_noise(box_size: int = BOX) -> NoiseModel:
     shells = torch.arange(int(make_shell_indices(box_size).max()) + 1)
     return NoiseModel(0.5 + 2.0 * (-shells / 8.0).exp(), box_size, PIXEL)
+
+
+def make_optics(group: torch.Tensor) -> Optics:
+    ones = torch.ones(len(group), dtype=torch.float64)
+    return Optics(300 * ones, 2.7 * ones, 0.1 * ones, 9000 * ones, 8000 * ones, 0 * ones, 0 * ones, group=group)
 
 
 def measure_power(images: torch.Tensor) -> torch.Tensor:
@@ -118,6 +123,27 @@ def test_estimated_noise_is_that_behind_the_particle(coloured, generator):
     assert float(ratio[3:].mean()) == pytest.approx(1.0, abs=0.03)
     assert found.box_size == BOX
     assert found.pixel_size == PIXEL
+
+
+def test_noise_is_told_apart_between_optics_groups(generator):
+    """One group four times as strong, one of another colour, one too small to be measured."""
+    white = make_white_noise(1.0, box_size=BOX, pixel_size=PIXEL)
+    coloured = make_coloured_noise()
+    drawn = [
+        2 * white.draw(60, generator=generator),
+        coloured.draw(60, generator=generator),
+        white.draw(2, generator=generator),
+    ]
+    group = torch.repeat_interleave(torch.arange(3), torch.tensor([60, 60, 2]))
+    found = estimate_noise(Stack(torch.cat(drawn) + make_particle(9), make_optics(group)), radius=9 * PIXEL)
+    shells = torch.arange(len(white.power))
+    measured = found.compute_power(shells, None, group=torch.tensor([0, 1, 2, 7]))
+    assert float((measured[0, 2:] / 4 - 1).abs().max()) < 0.25
+    assert float((measured[1, 2:] / coloured.power[2:] - 1).abs().max()) < 0.3
+    for unmeasured in measured[2:]:
+        torch.testing.assert_close(unmeasured, found.power.float())
+    whitened = drawn[0].var() / measured[0, 3:].mean()
+    assert float(whitened) == pytest.approx(1.0, rel=0.04)
 
 
 def test_a_particle_inside_the_radius_does_not_count(generator):
