@@ -18,6 +18,7 @@ _HOME = (
         "ReferenceOptions": "deephemnma.settings.stage.reference",
         "NetworkOptions": "deephemnma.settings.stage.reference",
         "AnimationOptions": "deephemnma.settings.stage.modes",
+        "PlannedImages": "deephemnma.settings.stage.observability",
         "ConformationOptions": "deephemnma.settings.stage.simulate",
         "ImageOptions": "deephemnma.settings.stage.simulate",
         "EstimateSettings": "deephemnma.settings.estimate",

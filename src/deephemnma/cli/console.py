@@ -10,7 +10,9 @@ from typing import Any
 from deephemnma.settings.stage.run import RunStage
 
 
-def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, advice: str) -> None:
+def run_and_report(
+    run: Callable[..., Path], settings: Any, *, output: Path, advice: str, table: str | None = None
+) -> None:
     """Run a stage with a progress bar, then print its summary and what to do next.
 
     Parameters
@@ -24,6 +26,8 @@ def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, adv
     advice
         The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
         these options as they were given, or for what is to be filled in.
+    table
+        Name of a text file among the results, to be printed above the summary.
     """
     from deephemnma.pipeline.manifest import read_manifest
     from deephemnma.pipeline.progress import listen_to_progress
@@ -34,6 +38,8 @@ def run_and_report(run: Callable[..., Path], settings: Any, *, output: Path, adv
     manifest = read_manifest(folder)
     if earlier is not None and earlier.status == "done" and earlier.finished == manifest.finished:
         print(f"Nothing to do: {folder} holds this result already.")
+    if table is not None:
+        print((folder / table).read_text(encoding="utf8"))
     print_summary(manifest.summary)
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
     print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings))}")

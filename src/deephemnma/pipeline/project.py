@@ -16,6 +16,7 @@ from deephemnma.pipeline.fsc import run_fsc
 from deephemnma.pipeline.landscape import run_landscape
 from deephemnma.pipeline.manifest import NAME, Manifest, read_manifest, tell_time
 from deephemnma.pipeline.modes import run_modes
+from deephemnma.pipeline.observability import run_observability
 from deephemnma.pipeline.predict import run_predict
 from deephemnma.pipeline.prepare import run_prepare
 from deephemnma.pipeline.reconstruct import run_reconstruct
@@ -30,6 +31,7 @@ from deephemnma.settings.stage.estimate import EstimateStage
 from deephemnma.settings.stage.fsc import FscStage
 from deephemnma.settings.stage.landscape import LandscapeStage
 from deephemnma.settings.stage.modes import ModesStage
+from deephemnma.settings.stage.observability import ObservabilityStage
 from deephemnma.settings.stage.predict import PredictStage
 from deephemnma.settings.stage.prepare import PrepareStage
 from deephemnma.settings.stage.reconstruct import ReconstructStage
@@ -41,6 +43,7 @@ from deephemnma.settings.stage.train import TrainStage
 
 COMMANDS: dict[str, tuple[type, Callable[..., Path]]] = {
     "modes": (ModesStage, run_modes),
+    "observability": (ObservabilityStage, run_observability),
     "simulate": (SimulateStage, run_simulate),
     "prepare": (PrepareStage, run_prepare),
     "estimate": (EstimateStage, run_estimate),

@@ -2,6 +2,7 @@
 
 STAGES = (
     "modes",
+    "observability",
     "simulate",
     "prepare",
     "estimate",
