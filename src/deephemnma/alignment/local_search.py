@@ -1,20 +1,25 @@
 """Search around given poses and amplitudes."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from deephemnma.alignment.exhaustive_search import SPACING
+from deephemnma.alignment.candidate import select_likeliest
 from deephemnma.alignment.observation import Observations
 from deephemnma.alignment.scale import Scales
-from deephemnma.alignment.schedule import select_distinct
-from deephemnma.alignment.state import State, concatenate_states
+from deephemnma.alignment.state import State
 from deephemnma.alignment.strategy import SearchStrategy
+from deephemnma.core.seed import derive_seed
 from deephemnma.imaging.projector import Projector
 
 
 class LocalSearch(SearchStrategy):
-    """Tries states drawn around the given hypotheses of each image and proposes the likeliest distinct ones.
+    """Tries steps away from the given hypotheses of each image and proposes the likeliest distinct states.
+
+    Every image gets the same pattern of steps, each as long as that image's spreads say: the answer depends on the
+    image alone, and no random numbers are drawn image by image.
 
     Parameters
     ----------
@@ -23,13 +28,13 @@ class LocalSearch(SearchStrategy):
     hypotheses
         For each image of the source, one or more states (all of the first image before the next).
     spread
-        Standard deviations of the draws, in (amplitudes, rotation, shift), for each image of the source.
-    candidates, starts
-        Number of states tried and proposed, an image.
+        Unit of the steps in (amplitudes, rotation, shift), for each image of the source; zero holds a parameter.
+    pattern
+        Steps tried, taken from the hypotheses in turn; the hypotheses themselves are always tried.
+    starts
+        Number of states proposed, an image.
     scales
         Of the reference.
-    seed
-        The draws of an image depend on this and on the image's number.
     """
 
     def __init__(
@@ -38,50 +43,39 @@ class LocalSearch(SearchStrategy):
         *,
         hypotheses: State,
         spread: Float[Tensor, "images parameters"],
-        candidates: int,
+        pattern: Float[Tensor, "steps parameters"],
         starts: int,
         scales: Scales,
-        seed: int,
     ) -> None:
+        device = hypotheses.shifts.device
+        per_image = len(hypotheses) // len(spread)
         self.band = projector.band
-        self.starts = min(starts, candidates)
-        self._projector, self._scales, self._seed = projector, scales, seed
-        self._hypotheses, self._spread = hypotheses, spread
-        self._per_image = len(hypotheses) // len(spread)
-        self._candidates = max(candidates, self._per_image)
+        self._projector, self._scales = projector, scales
+        self._hypotheses, self._per_image = hypotheses, per_image
+        self._spread = spread.to(device, torch.float32)
+        self._pattern = torch.cat((torch.zeros(per_image, pattern.shape[1]), pattern)).to(device, torch.float32)
+        self.starts = min(starts, len(self._pattern))
 
     def propose(self, observations: Observations, ids: Int[Tensor, "images"]) -> State:
         """See :meth:`SearchStrategy.propose`."""
-        candidates = self._draw(ids.cpu())
-        blocks = torch.arange(len(candidates), device=candidates.shifts.device).split(4096)
-        costs = torch.cat([self._compute_costs(observations, candidates, rows) for rows in blocks])
-        distance = SPACING * self.band.resolution
-        rows = select_distinct(
-            candidates,
-            costs.reshape(len(ids), self._candidates),
-            kept=self.starts,
-            distance=distance,
-            scales=self._scales,
-        )
-        return candidates.select(rows.flatten())
+        candidates = self.make_candidates(ids)
+        return select_likeliest(observations, self._projector, candidates, kept=self.starts, scales=self._scales)
 
-    def _draw(self, ids: Int[Tensor, "images"]) -> State:
-        """Return the candidates of each image: its hypotheses, then draws around them in turn."""
-        drawn = []
-        for image in ids.tolist():
-            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + image)
-            steps = torch.randn(self._candidates, self._spread.shape[1], generator=generator)
-            steps[: self._per_image] = 0
-            which = image * self._per_image + torch.arange(self._candidates) % self._per_image
-            near = self._hypotheses.select(which.to(self._hypotheses.shifts.device))
-            drawn.append(near.move((steps * self._spread[image]).to(near.shifts)))
-        return concatenate_states(drawn)
+    def make_candidates(self, ids: Int[Tensor, "images"]) -> State:
+        """Return the states tried for each image: its hypotheses, then the steps away from them in turn."""
+        images = ids.to(self._spread.device)
+        turns = torch.arange(len(self._pattern), device=images.device) % self._per_image
+        near = self._hypotheses.select((images[:, None] * self._per_image + turns).flatten())
+        return near.move((self._spread[images][:, None] * self._pattern).flatten(0, 1))
 
-    def _compute_costs(
-        self, observations: Observations, candidates: State, rows: Int[Tensor, "rows"]
-    ) -> Float[Tensor, "rows"]:
-        """Return minus the log likelihood gain of `candidates[rows]`, the contrast fitted."""
-        state, seen = candidates.select(rows), observations.select(rows // self._candidates)
-        value = self._projector.project(state.rotations, state.shifts, state.amplitudes) * seen.transfer
-        inner = (value.conj() * seen.data).real.sum(1).clamp_min(0)
-        return -inner.square() / (2 * value.abs().square().sum(1).clamp_min(1e-30))
+
+def make_normal_pattern(count: int, n_parameters: int, *, seed: int) -> Float[Tensor, "steps parameters"]:
+    """Return steps distributed as standard normals, but more evenly than random ones: a scrambled Sobol sequence."""
+    uniform = draw_evenly(count, n_parameters, seed=seed)
+    return math.sqrt(2) * torch.erfinv((2 * uniform - 1).clamp(-1 + 1e-6, 1 - 1e-6))
+
+
+def draw_evenly(count: int, dimensions: int, *, seed: int) -> Float[Tensor, "points dimensions"]:
+    """Return points that fill the unit cube evenly; the first `n` of them do so for every `n`."""
+    scramble = derive_seed(seed, "local search")
+    return torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=scramble).draw(count)

@@ -1,14 +1,22 @@
 """Options of the refinement of given poses and amplitudes."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.check import check_at_least, check_one_of, check_positive
+
+Strategy = Literal["local", "conformation", "rigid", "rigid-local"]
 
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """How predictions, or poses and amplitudes of any other origin, are finished by a local search."""
+    """How predictions, or poses and amplitudes of any other origin, are finished."""
 
+    strategy: Strategy = "local"
+    """What is searched, then refined. local: everything, around what is given; amplitudes that are not given (poses of
+    another program) over the conformations of the search. conformation: amplitudes alone; the given poses are kept.
+    rigid: orientation and shift from no prior knowledge, each image against its given conformation, which is kept (the
+    reference itself where none is given). rigid-local: the same around the given pose."""
     candidates: int = 96
     """States tried around each given one at the resolution of the search, 1 or more; the given one is the first."""
     starts: int = 8
@@ -22,9 +30,11 @@ class RefineSettings:
     shift_spread: float = 2.0
     """Standard deviation of the shifts tried, A, where the given ones have no error bars."""
     fall_back: bool = True
-    """Send images whose refined fit the score rejects to the search from no prior knowledge."""
+    """With the local strategy: send images whose refined fit the score rejects to the search from no prior
+    knowledge. What the other strategies keep, they keep."""
 
     def __post_init__(self) -> None:
+        check_one_of("--strategy", self.strategy, get_args(Strategy))
         for name in ("candidates", "starts", "finalists"):
             check_at_least(f"--{name}", getattr(self, name), 1)
         check_positive("--rotation-spread-deg", self.rotation_spread_deg)

@@ -1,4 +1,4 @@
-"""From images to estimates: what every search strategy must do, and both ways through."""
+"""From images to estimates without prior knowledge, scores, and the measurement of contrast and noise."""
 
 import math
 from dataclasses import replace
@@ -9,26 +9,21 @@ import torch
 from deephemnma.alignment.aligner import Aligner, align_images
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.exhaustive_search import make_exhaustive_search
-from deephemnma.alignment.local_search import LocalSearch
 from deephemnma.alignment.objective import evaluate
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.pilot import measure_formation
-from deephemnma.alignment.refinement import make_refinement_aligner
 from deephemnma.alignment.score import compute_scores
-from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status, make_estimates
+from deephemnma.core.estimates import Estimates, Status
 from deephemnma.core.fourier import make_frequencies
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import compute_geodesic_angle, rotation_from_vector
 from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.settings.estimate import EstimateSettings
-from deephemnma.settings.refine import RefineSettings
 
 SETTINGS = EstimateSettings(
     orientations=1000, amplitude_range=3.0, amplitude_spacing=3.0, shift_range=4.5, starts=12, batch_size=8
 )
-REFINEMENT = RefineSettings(candidates=64, starts=6)
 
 
 @pytest.fixture(scope="module")
@@ -47,71 +42,8 @@ def found(search, case) -> Estimates:
     return align_images(search, case.source, torch.arange(16))
 
 
-def spoil(case, *, degrees: float, bend: float, seed: int = 0) -> Estimates:
-    """Return the truth turned by so many degrees about random axes and bent by so many A RMSD a mode."""
-    generator = torch.Generator().manual_seed(seed)
-    axes = torch.nn.functional.normalize(torch.randn(len(case.poses), 3, generator=generator).double(), dim=1)
-    rotations = rotation_from_vector(math.radians(degrees) * axes) @ case.poses.rotations
-    signs = torch.randn(case.amplitudes.shape, generator=generator).sign()
-    return make_estimates(
-        names=case.source.names,
-        poses=Poses(rotations, case.poses.shifts + 0.5),
-        amplitudes=case.amplitudes + bend * case.molecule.scales.amplitude * signs,
-        mode_numbers=case.molecule.modes.numbers,
-        status=Status.PREDICTED,
-    )
-
-
-def make_refiner(case, initial: Estimates, **options) -> Aligner:
-    molecule = case.molecule
-    chosen = {"settings": SETTINGS, "refinement": REFINEMENT, "formation": case.formation} | options
-    return make_refinement_aligner(molecule.model, molecule.modes, case.source, initial=initial, **chosen)
-
-
 def angles(estimates: Estimates, truth: Poses) -> torch.Tensor:
     return compute_geodesic_angle(estimates.poses.rotations, truth.rotations).rad2deg()
-
-
-# What every strategy must do
-
-
-@pytest.fixture(params=["exhaustive", "local"])
-def strategy(request, case, search) -> SearchStrategy:
-    if request.param == "exhaustive":
-        return search.strategy
-    return make_refiner(case, spoil(case, degrees=10, bend=1.0)).strategy
-
-
-def test_a_strategy_proposes_its_number_of_starts(strategy, case):
-    states = strategy.propose(case.observe().restrict(strategy.band), torch.arange(16))
-    assert len(states) == 16 * strategy.starts
-    assert states.amplitudes.shape[1] == 3
-    identity = states.rotations @ states.rotations.mT
-    torch.testing.assert_close(identity, torch.eye(3).expand_as(identity), atol=1e-5, rtol=0)
-
-
-def test_a_strategy_proposes_the_likeliest_first_and_one_near_the_truth(strategy, case):
-    observed = case.observe().restrict(strategy.band)
-    states = strategy.propose(observed, torch.arange(16))
-    rows = torch.arange(16).repeat_interleave(strategy.starts)
-    projector = case.molecule.make_projector(
-        strategy.band.box_size * strategy.band.pixel_size / strategy.band.max_index * 0.999
-    )
-    costs = evaluate(observed.select(rows), projector, states).cost.unflatten(0, (16, -1))
-    assert bool((costs[:, 0] <= costs.amin(1) + 1.0).all())
-    near = case.molecule.scales.compute_distance(states, case.truth.select(rows)).unflatten(0, (16, -1)).amin(1)
-    assert int((near < 8.0).sum()) >= 15
-
-
-def test_proposals_do_not_depend_on_order_or_company(strategy, case):
-    observed = case.observe().restrict(strategy.band)
-    ids = torch.tensor([11, 2, 7])
-    together = strategy.propose(observed, torch.arange(16))
-    apart = strategy.propose(observed.select(ids), ids)
-    rows = (ids[:, None] * strategy.starts + torch.arange(strategy.starts)).flatten()
-    torch.testing.assert_close(apart.amplitudes, together.amplitudes[rows], atol=1e-4, rtol=0)
-    torch.testing.assert_close(apart.rotations, together.rotations[rows], atol=1e-5, rtol=0)
-    torch.testing.assert_close(apart.shifts, together.shifts[rows], atol=1e-5, rtol=0)
 
 
 # From no prior knowledge
@@ -157,65 +89,6 @@ def test_a_rigid_reference_has_only_poses(rigid_molecule):
     assert found.covariance.shape == (8, 5, 5)
     assert float(angles(found, case.poses).max()) < 4
     assert found.status.count(Status.CONVERGED) >= 7
-
-
-# Around what is given
-
-
-def test_refinement_finishes_what_is_fifteen_degrees_off(found, case):
-    initial = spoil(case, degrees=15, bend=1.0)
-    refined = align_images(make_refiner(case, initial), case.source, torch.arange(16))
-    assert float(angles(initial, case.poses).min()) > 14
-    same = (refined.amplitudes - found.amplitudes).abs().amax(1) < 2.0
-    assert int(same.sum()) >= 14
-
-
-def test_an_alternative_orientation_is_used(case):
-    """The given orientation is wrong, the second hypothesis is right."""
-    wrong = spoil(case, degrees=150, bend=0.0)
-    right = case.poses.rotations[:, None]
-    narrow = replace(REFINEMENT, rotation_spread_deg=3.0)
-    without = align_images(make_refiner(case, wrong, refinement=narrow), case.source, torch.arange(8))
-    with_it = align_images(
-        make_refiner(case, wrong, alternatives=right, refinement=narrow), case.source, torch.arange(8)
-    )
-    truth = case.poses.select(torch.arange(8))
-    assert int((angles(with_it, truth) < 6).sum()) >= 7
-    assert int((angles(without, truth) < 6).sum()) <= 3
-
-
-def test_known_error_bars_say_how_far_to_look(case):
-    """States drawn around an estimate with error bars scatter with these."""
-    initial = spoil(case, degrees=0, bend=0.0)
-    bars = torch.tensor([9.0, 5.0, 2.0, 0.05, 0.03, 0.01, 0.5, 0.2], dtype=torch.float64)
-    initial = replace(initial, covariance=torch.diag(bars.square()).expand(16, 8, 8))
-    strategy = make_refiner(case, initial, refinement=replace(REFINEMENT, candidates=400)).strategy
-    assert isinstance(strategy, LocalSearch)
-    drawn = strategy._draw(torch.tensor([4]))
-    spread = (drawn.amplitudes - initial.amplitudes[4].float()).std(0)
-    torch.testing.assert_close(spread, bars[:3].float(), rtol=0.15, atol=0)
-    torch.testing.assert_close(drawn.amplitudes[0], initial.amplitudes[4].float())
-    other = strategy._draw(torch.tensor([5])).amplitudes - initial.amplitudes[5].float()
-    assert not torch.allclose(other, drawn.amplitudes - initial.amplitudes[4].float(), atol=0.1)
-
-
-def test_the_seed_decides_the_draws(case):
-    initial = spoil(case, degrees=5, bend=0.5)
-    observed = case.observe()
-    drawn = []
-    for seed in (1, 1, 2):
-        strategy = make_refiner(case, initial, seed=seed).strategy
-        drawn.append(strategy.propose(observed.restrict(strategy.band), torch.arange(16)).amplitudes)
-    assert torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(drawn[0], drawn[2])
-
-
-def test_estimates_of_other_images_or_modes_are_refused(case):
-    initial = spoil(case, degrees=5, bend=0.5)
-    with pytest.raises(InputError, match="not those of the 16 particles"):
-        make_refiner(case, initial.select(torch.arange(5)))
-    with pytest.raises(InputError, match="modes"):
-        make_refiner(case, replace(initial, mode_numbers=(7, 8, 10)))
 
 
 # Scores

@@ -1,0 +1,56 @@
+"""Choice of the likeliest of the states that a strategy tries."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.alignment.exhaustive_search import SPACING
+from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.scale import Scales
+from deephemnma.alignment.schedule import select_distinct
+from deephemnma.alignment.state import State
+from deephemnma.imaging.projector import Projector
+
+AT_ONCE = 4096
+"""Candidates projected together."""
+
+
+def select_likeliest(
+    observations: Observations, projector: Projector, candidates: State, *, kept: int, scales: Scales
+) -> State:
+    """Return the `kept` likeliest candidates of each image that lie apart, best first.
+
+    Parameters
+    ----------
+    observations
+        On the band of `projector`.
+    projector
+        The reference at the resolution of the search.
+    candidates
+        The same number for every image, in the order of the images.
+    kept
+        States an image that are returned.
+    scales
+        Of the reference.
+    """
+    per_image = len(candidates) // len(observations)
+    rows = torch.arange(len(candidates), device=candidates.shifts.device)
+    images = rows // per_image
+    costs = torch.cat(
+        [
+            _compute_costs(observations.select(images[some]), projector, candidates.select(some))
+            for some in rows.split(AT_ONCE)
+        ]
+    )
+    distance = SPACING * projector.band.resolution
+    chosen = select_distinct(
+        candidates, costs.reshape(len(observations), per_image), kept=kept, distance=distance, scales=scales
+    )
+    return candidates.select(chosen.flatten())
+
+
+def _compute_costs(observations: Observations, projector: Projector, states: State) -> Float[Tensor, "states"]:
+    """Return minus the log likelihood gain of each state, the contrast fitted."""
+    value = projector.project(states.rotations, states.shifts, states.amplitudes) * observations.transfer
+    inner = (value.conj() * observations.data).real.sum(1).clamp_min(0)
+    return -inner.square() / (2 * value.abs().square().sum(1).clamp_min(1e-30))
