@@ -1,11 +1,12 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench clean
+.PHONY: demo test check format docs bench bench-estimation clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 DATA ?= ../shared/data
+RESULTS ?= benchmarks/results
 STAMP := .venv/.installed-from-constraints
 # Waiting threads that spin take the cores of those that work.
 export OMP_WAIT_POLICY := PASSIVE
@@ -36,8 +37,12 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
+# The eight data sets of estimation against the Cramer-Rao bound: most of an hour of one core.
+bench-estimation: $(STAMP)
+	$(BIN)/python benchmarks/estimation.py --data "$(DATA)" --results "$(RESULTS)"
+
 bench: $(STAMP)
-	$(BIN)/python benchmarks/estimation.py --images 64
+	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000
 	@if [ -d "$(DATA)" ]; then set -e; \
 		$(BIN)/python benchmarks/hemnma.py --data "$(DATA)"; \
 		$(BIN)/python benchmarks/experimental.py --data "$(DATA)"; \

@@ -1,120 +1,192 @@
-"""Estimation from no prior knowledge against the Cramer-Rao bound, on the demo's image set.
+"""Estimation from no prior knowledge against the Cramer-Rao bound and the truth, on eight data sets.
 
-python benchmarks/estimation.py --images 256 --snr 0.1 --seed 0
+python benchmarks/estimation.py --sets 1,2,3 --images 64 --seed 1 --results somewhere
+
+Everything is estimated with the defaults that a user gets (--estimate changes them: --estimate starts=48 finalists=6).
+A set is made and measured in processes of its own, so that its peak memory is its own. Its row is written to
+<results>/estimation.json as soon as it is there; rows of other sets stay.
 """
 
 import argparse
+import json
 import math
+import multiprocessing
+import os
+import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import torch
-from table import CpuClock, add_results_option, report
-
-from deephemnma.alignment.aligner import align_images
-from deephemnma.alignment.assembly import make_search_aligner
-from deephemnma.alignment.bound import compute_bound
-from deephemnma.alignment.pilot import measure_formation
-from deephemnma.core.estimates import Status
-from deephemnma.io.particles import read_particles
-from deephemnma.io.table import read_estimates
-from deephemnma.metrics.calibration import compute_calibration, compute_ratio_to_bound, compute_trimmed_ratio
-from deephemnma.metrics.error import compute_errors
-from deephemnma.metrics.summary import FailureRule, compare_estimates
-from deephemnma.pipeline.formation import read_formation
-from deephemnma.pipeline.reference import load_reference
-from deephemnma.pipeline.simulate import run_simulate
-from deephemnma.settings.estimate import EstimateSettings
-from deephemnma.settings.stage.reference import ReferenceOptions
-from deephemnma.settings.stage.simulate import ImageOptions, SimulateStage
-
-STRUCTURE = Path(__file__).parents[1] / "src/deephemnma/data/4ake_chain_a.pdb"
+COLUMNS = {  # header of the table: name in the row
+    "set": "set",
+    "": "name",
+    "method": "method",
+    "images": "images",
+    "bound q": "bound, amplitude",
+    "q (A)": "error, amplitude",
+    "bound rot": "bound, rotation",
+    "rot (deg)": "error, rotation",
+    "bound shift": "bound, shift",
+    "shift (A)": "error, shift",
+    "ratio": "ratio",
+    "failed": "failed",
+    "unseen": "failed, not noticed",
+    "68 %": "coverage 68 %",
+    "95 %": "coverage 95 %",
+    "z SD": "z SD",
+    "AUC": "AUC of the score",
+    "CPU s": "CPU s an image",
+    "local: ratio": "refinement, ratio",
+    "failed ": "refinement, failed",
+    "CPU s ": "refinement, CPU s an image",
+    "bank s": "bank (CPU s)",
+    "GiB": "peak memory (GiB)",
+    "RMSD / best": "RMSD / best",
+}
 
 
 def main() -> None:
-    """Simulate, estimate, compare."""
-    options = _parse()
-    torch.set_num_threads(1)
+    """Measure the sets, write their rows, print the table."""
+    arguments = _parse()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    numbers, options = _choose_sets(arguments), _describe(arguments)
+    stored = None if arguments.results is None else arguments.results / "estimation.json"
+    rows = _read_rows(stored)
+    done = {row["set"] for row in rows if arguments.resume and row["options"] == options} & set(numbers)
+    todo = [number for number in numbers if number not in done]
+    rows = [row for row in rows if row["set"] not in todo]
     with tempfile.TemporaryDirectory() as folder:
-        simulation = SimulateStage(
-            reference=ReferenceOptions(reference=STRUCTURE, modes=options.modes),
-            count=options.images,
-            image=ImageOptions(
-                box_size=options.box_size,
-                pixel_size=options.pixel_size,
-                snr=options.snr,
-                oversampling=options.oversampling,
-            ),
-            seed=options.seed,
-        )
-        run_simulate(simulation, output=folder)
-        row = _measure(simulation, Path(folder), EstimateSettings(orientations=options.orientations))
-    notes = {
-        "seed": options.seed,
-        "box": options.box_size,
-        "pixel size (A)": options.pixel_size,
-        "SNR": options.snr,
-        "oversampling": options.oversampling,
-    }
-    report("estimation", [row], notes=notes, folder=options.results)
+        for number, new in _measure_all(arguments, todo, arguments.work or Path(folder)):
+            rows += [{"set": number, **row, "options": options} for row in new]
+            rows.sort(key=lambda row: row["set"])
+            _write_rows(stored, rows)
+    shown = [row for row in rows if row["set"] in numbers]
+    _print_table(shown)
+    if {row["set"] for row in shown} != set(numbers):
+        sys.exit("Some sets failed; what they said is above.")
 
 
-def _measure(simulation: SimulateStage, folder: Path, settings: EstimateSettings) -> dict[str, object]:
-    reference = load_reference(simulation.reference)
-    model, modes = reference.model, reference.modes
-    particles, truth = read_particles(folder / "particles.star"), read_estimates(folder / "truth.parquet")
-    clock = CpuClock()
-    formation = measure_formation(model, modes, particles, settings=settings)
-    aligner = make_search_aligner(model, modes, particles, settings=settings, formation=formation)
-    preparation, clock = clock.seconds, CpuClock()
-    found = align_images(aligner, particles, torch.arange(len(particles)))
-    cost = clock.seconds / len(particles)
-    bound = compute_bound(
-        model,
-        modes,
-        truth.poses,
-        truth.amplitudes,
-        optics=particles.optics,
-        formation=read_formation(folder / "simulation.json"),
-    )
-    errors = compute_errors(found, truth)
-    ratios = compute_ratio_to_bound(errors, bound)
-    sd = bound.diagonal(dim1=-2, dim2=-1).sqrt()
-    rule = FailureRule()
-    summary = compare_estimates(found, truth, n_sites=model.n_sites, bound_sd=sd, rule=rule)
-    calibration = compute_calibration(errors)
-    mean_error = math.sqrt(2 / math.pi)  # of a normal distribution with standard deviation 1
-    m = modes.n_modes
-    return {
-        "images": len(found),
-        "q error (A)": summary.amplitude.mean,
-        "q bound": float(sd[:, :m].mean()) * mean_error,
-        "rotation, median (deg)": math.degrees(summary.geodesic_angle.median),
-        "rotation bound, an axis (deg)": math.degrees(float(sd[:, m : m + 3].mean()) * mean_error),
-        "shift error (A)": summary.shift.mean,
-        "shift bound (A)": float(sd[:, m + 3 :].mean()) * mean_error,
-        "ratio to bound, best 99 %": compute_trimmed_ratio(ratios, share=0.99),
-        "within 2 x bound": float((ratios <= 2).double().mean()),
-        "failed": summary.failure_rate,
-        "failed, not noticed": summary.n_unnoticed / summary.n_images,
-        "rejected": found.status.count(Status.REJECTED) / len(found),
-        "68 % coverage": float(calibration.coverage_68.mean()),
-        "preparation (CPU s)": preparation,
-        "CPU s an image": cost,
-    }
+def _measure_all(arguments: argparse.Namespace, numbers: Sequence[int], work: Path) -> Iterator[tuple[int, list[dict]]]:
+    """Yield the number and the rows of every set that comes through."""
+    start = time.monotonic()
+    with ThreadPoolExecutor(max(1, arguments.workers)) as threads:  # each thread waits for processes of its own
+        jobs = {threads.submit(_measure, arguments, number, work): number for number in numbers}
+        for count, job in enumerate(as_completed(jobs), start=1):
+            minutes = (time.monotonic() - start) / 60
+            print(f"{count} of {len(jobs)} sets in {minutes:.1f} min", file=sys.stderr, flush=True)
+            if job.result() is not None:
+                yield jobs[job], job.result()
+
+
+def _measure(arguments: argparse.Namespace, number: int, work: Path) -> list[dict] | None:
+    answer = work / f"rows_{number}_{os.getpid()}.json"
+    for task in ("simulate", "measure"):
+        job = (task, number, vars(arguments) | {"work": work}, answer)
+        if not arguments.workers:
+            _work(*job)
+            continue
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=job)
+        process.start()
+        process.join()
+        if process.exitcode:
+            return None
+    rows = json.loads(answer.read_text())
+    answer.unlink()
+    return rows
+
+
+def _work(task: str, number: int, arguments: dict, answer: Path) -> None:
+    """Do one task of one set; in a process of its own, where torch is loaded first."""
+    import torch
+    from image_set import Options
+    from measurement import measure_set, simulate_set
+
+    torch.set_num_threads(1)
+    names = ("images", "box_size", "seed", "data", "work", "start")
+    options = Options(**{name: arguments[name] for name in names}, estimate=_split(arguments["estimate"]))
+    if task == "simulate":
+        simulate_set(number, options)
+    else:
+        rows = [{name: _clean(value) for name, value in row.items()} for row in measure_set(number, options)]
+        answer.write_text(json.dumps(rows))
+
+
+def _clean(value: object) -> object:
+    """Return None in place of NaN, which JSON does not know."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _choose_sets(arguments: argparse.Namespace) -> list[int]:
+    """Return the sets asked for, but for those whose shared data are not there."""
+    wanted = [int(part) for part in arguments.sets.split(",")]
+    found = [number for number in wanted if all((arguments.data / file).exists() for file in NEEDED.get(number, ()))]
+    for number in set(wanted) - set(found):
+        print(f"Set {number} was left out: its files are not in {arguments.data} (--data).", file=sys.stderr)
+    return found
+
+
+NEEDED = {
+    6: ("structures/4ake_chainA.pdb", "structures/1ake_chainA.pdb"),
+    7: ("structures/6zu5_80S_ribosome.cif.gz",),
+    8: ("hemnma/ak8", "hemnma/ak8_hard"),
+}
+"""Shared data by set."""
+
+
+def _describe(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return what a row depends on, as JSON gives it back."""
+    return {name: vars(arguments)[name] for name in ("images", "box_size", "seed", "start", "estimate")}
+
+
+def _split(changes: Sequence[str]) -> dict[str, str]:
+    return dict(change.split("=", 1) for change in changes)
+
+
+def _read_rows(path: Path | None) -> list[dict]:
+    return json.loads(path.read_text())["rows"] if path is not None and path.exists() else []
+
+
+def _write_rows(path: Path | None, rows: list[dict]) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"rows": rows, "machine": _describe_machine()}, indent=1) + "\n")
+
+
+def _describe_machine() -> dict[str, object]:
+    import platform
+    from importlib.metadata import version
+
+    return {"machine": platform.machine(), "torch": version("torch"), "threads a set": 1}
+
+
+def _print_table(rows: list[dict]) -> None:
+    from table import print_table
+
+    print_table("estimation", [{header: row.get(name) for header, name in COLUMNS.items()} for row in rows])
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=256, help="number of images")
-    parser.add_argument("--box-size", type=int, default=64, help="pixels")
-    parser.add_argument("--pixel-size", type=float, default=1.3, help="A")
-    parser.add_argument("--snr", type=float, default=0.1, help="as in the paper")
-    parser.add_argument("--oversampling", type=int, default=2, help="simulated on a finer grid, as in the paper")
-    parser.add_argument("--modes", default="7-9", help="numbers of modes")
-    parser.add_argument("--orientations", type=int, default=2000, help="that the search tries")
-    parser.add_argument("--seed", type=int, default=0, help="of the image set")
-    add_results_option(parser)
+    parser.add_argument("--sets", default="1,2,3,4,5,6,7,8", help="numbers, with commas between")
+    parser.add_argument("--images", type=int, help="a set; by default 256, and 64 of the ribosome")
+    parser.add_argument("--box-size", type=int, help="pixels in the same field of view; by default 128")
+    parser.add_argument("--seed", type=int, default=0, help="of images and starts")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the shared data (sets 6, 7, 8)")
+    parser.add_argument("--estimate", nargs="*", default=[], metavar="NAME=VALUE", help="instead of defaults")
+    parser.add_argument(
+        "--start",
+        type=float,
+        nargs=3,
+        default=[10.0, 1.5, 1.0],
+        metavar=("DEG", "A", "A"),
+        help="distance from the truth of what local refinement starts from: rotation, amplitudes (RMSD), shift",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="sets at a time; 0 is one after another in this process")
+    parser.add_argument("--work", type=Path, help="folder to keep images and references in, for further runs")
+    parser.add_argument("--results", type=Path, help="folder of estimation.json, such as benchmarks/results")
+    parser.add_argument("--resume", action="store_true", help="leave sets alone whose row is there with these options")
     return parser.parse_args()
 
 

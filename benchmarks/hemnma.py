@@ -16,6 +16,7 @@ import mrcfile
 import numpy as np
 import torch
 from memory_images import MemoryImages
+from summary import summarize
 from table import CpuClock, add_results_option, report
 
 from deephemnma.alignment.aligner import align_images
@@ -41,6 +42,10 @@ RUNS = (  # set, HEMNMA's table, its setting and its CPU seconds an image, as th
 )
 
 
+WIDTH = 1.2
+"""Standard deviation of our Gaussians, A: Xmipp's atoms are so broad."""
+
+
 def main() -> None:
     """Estimate both sets and put HEMNMA's own results beside."""
     options = _parse()
@@ -48,19 +53,25 @@ def main() -> None:
     folder = options.data / "hemnma"
     if not folder.exists():
         sys.exit(f"{folder} is not there: this benchmark needs HEMNMA's images (--data).")
-    model, modes = _read_reference(folder / "ak8", width=options.width)
+    settings = EstimateSettings(orientations=options.orientations)
+    rows = compare_with_hemnma(folder, settings=settings, width=options.width)
+    report("hemnma", rows, notes={"width of our Gaussians (A)": options.width}, folder=options.results)
+
+
+def compare_with_hemnma(folder: Path, *, settings: EstimateSettings, width: float = WIDTH) -> list[dict[str, object]]:
+    """Return a row for each set and method; `folder` holds both sets, `width` (A) is that of our Gaussians."""
+    model, modes = _read_reference(folder / "ak8", width=width)
     rows = []
     for name in ("ak8", "ak8_hard"):
         truth = _read_truth(folder / name)
-        settings = EstimateSettings(orientations=options.orientations)
         source = _read_images(folder / name, truth.names)
         found, preparation, cost = _estimate(source, model, modes, settings)
-        rows.append(_make_row(name, "deephemnma", found, truth, model=model, cost=cost))
+        ours = _make_row(name, "deephemnma", found, truth, model=model, cost=cost)
+        rows.append(ours | {"preparation (CPU s)": preparation})
         for _, table, label, published in (run for run in RUNS if run[0] == name):
             theirs = read_hemnma_results(folder / name / table, mode_numbers=NUMBERS, pixel_size=PIXEL_SIZE)
             rows.append(_make_row(name, label, theirs, truth, model=model, cost=published))
-    notes = {"width of our Gaussians (A)": options.width, "our preparation, once a set (CPU s)": preparation}
-    report("hemnma", rows, notes=notes, folder=options.results)
+    return rows
 
 
 def _estimate(
@@ -86,16 +97,17 @@ def _make_row(
     summary = compare_estimates(found, truth, n_sites=model.n_sites, positions=model.positions)
     errors = compute_errors(found, truth)
     return {
-        "set": name,
-        "method": method,
-        **{f"q{n}": each.mean for n, each in zip(NUMBERS, summary.amplitudes, strict=True)},
-        "q": summary.amplitude.mean,
-        "axes (deg)": math.degrees(summary.axis_angle.mean),
-        "angle (deg)": math.degrees(summary.geodesic_angle.mean),
-        "worst (deg)": math.degrees(float(errors.geodesic_angle.max())),
-        "shift (A)": summary.shift.mean,
-        "RMSD (A)": summary.amplitude_rmsd.mean,
-        "failed": summary.failure_rate,
+        "method": f"{method}, {name}",
+        **summarize(found, truth, None, n_sites=model.n_sites),
+        # HEMNMA's failures count here: without them it would look better than it is.
+        "error, amplitude": summary.amplitude.mean,
+        "error, rotation": math.degrees(float(errors.parameters[:, -5:-2].abs().mean())),
+        "error, shift": summary.shift.mean,
+        "error, each mode": [each.mean for each in summary.amplitudes],
+        "error, between axes (deg)": math.degrees(summary.axis_angle.mean),
+        "error, angle of rotation (deg)": math.degrees(summary.geodesic_angle.mean),
+        "error, worst angle (deg)": math.degrees(float(errors.geodesic_angle.max())),
+        "error, RMSD by amplitudes (A)": summary.amplitude_rmsd.mean,
         "CPU s an image": cost,
     }
 
@@ -131,7 +143,7 @@ def _make_optics(count: int) -> Optics:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds hemnma/")
-    parser.add_argument("--width", type=float, default=1.2, help="standard deviation of our Gaussians, A")
+    parser.add_argument("--width", type=float, default=WIDTH, help="standard deviation of our Gaussians, A")
     parser.add_argument("--orientations", type=int, default=2000, help="that the search tries")
     add_results_option(parser)
     return parser.parse_args()

@@ -28,13 +28,7 @@ def report(
     name: str, rows: Sequence[Mapping[str, object]], *, notes: Mapping[str, object], folder: Path | None
 ) -> None:
     """Print `rows` as a table; with a `folder`, write them with `notes` and the machine to ``<name>.json`` there."""
-    table = Table(title=name)
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column in ("set", "method") else "right")
-    for row in rows:
-        table.add_row(*(_format(value) for value in row.values()))
-    console = Console(width=max(120, Console().width))
-    console.print(table)
+    console = print_table(name, rows)
     for key, value in notes.items():
         console.print(f"{key}: {_format(value)}", highlight=False)
     if folder is not None:
@@ -44,7 +38,22 @@ def report(
         (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float) + "\n")
 
 
+def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> Console:
+    """Print `rows`, without the columns in which none has a value; return where."""
+    columns = [name for name in rows[0] if any(row.get(name) is not None for row in rows)] if rows else []
+    table = Table(title=title, padding=(0, 0))
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("", "set", "method") else "right")
+    for row in rows:
+        table.add_row(*(_format(row.get(name)) for name in columns))
+    console = Console(width=max(200, Console().width))
+    console.print(table)
+    return console
+
+
 def _format(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
