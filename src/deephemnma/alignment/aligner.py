@@ -92,7 +92,8 @@ def align_batch(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"
     starts = aligner.strategy.propose(observations.restrict(aligner.strategy.band), ids)
     found = descend(observations, aligner.levels, starts, scales=aligner.scales)
     score = _score(aligner, observations, found)
-    return Alignment(found, invert_fisher(found.evaluation.curvature), score, bad)
+    covariance = invert_fisher(found.evaluation.curvature, held=aligner.levels[-1].projector.held)
+    return Alignment(found, covariance, score, bad)
 
 
 def align_images(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Estimates:

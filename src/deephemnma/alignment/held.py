@@ -9,8 +9,7 @@ from deephemnma.imaging.projector import Projector
 class HeldProjector(Projector):
     """Projects as another projector does, but with no derivative for the parameters that are held.
 
-    A descent then never moves them, and the error bars of the others are those given the held ones
-    (:func:`~deephemnma.alignment.objective.invert_fisher` gives the held none).
+    A descent then never moves them, and the error bars of the others are those given the held ones.
 
     Parameters
     ----------
@@ -23,8 +22,9 @@ class HeldProjector(Projector):
     def __init__(self, projector: Projector, *, free: Bool[Tensor, "parameters"]) -> None:
         self.band = projector.band
         self.n_modes = projector.n_modes
+        self.held = tuple((~free).nonzero()[:, 0].tolist())
         self._projector = projector
-        self._held = (~free).nonzero()[:, 0].to(projector.band.rows.device)
+        self._rows = torch.tensor(self.held, dtype=torch.long, device=projector.band.rows.device)
 
     def project(
         self,
@@ -46,4 +46,4 @@ class HeldProjector(Projector):
     ]:
         """See :meth:`Projector.linearize`."""
         value, derivatives = self._projector.linearize(rotations, shifts, amplitudes)
-        return value, derivatives.index_fill(1, self._held, 0)
+        return value, derivatives.index_fill(1, self._rows, 0)

@@ -66,19 +66,21 @@ def evaluate(observations: Observations, projector: Projector, state: State) -> 
     )
 
 
-def invert_fisher(curvature: Float[Tensor, "images parameters parameters"]) -> Float[Tensor, "images inner inner"]:
+def invert_fisher(
+    curvature: Float[Tensor, "images parameters parameters"], *, held: tuple[int, ...] = ()
+) -> Float[Tensor, "images inner inner"]:
     """Return the covariance of (amplitudes, rotation, shift) with the contrast marginalised: the Cramer-Rao bound.
 
     Computed in float64 after scaling to a unit diagonal, for the units of the parameters differ by orders of magnitude.
-    A direction the data do not see has infinite variance. A parameter that was held (it has no derivative at all) has
-    NaN, and the others the covariance given that one.
+    A direction the data do not see has infinite variance. The parameters `held` have NaN, and the others the covariance
+    given these.
     """
-    diagonal = curvature.diagonal(dim1=-2, dim2=-1).double()
-    held = torch.where(diagonal == 0, torch.nan, 0.0)
-    scale = diagonal.clamp_min(1e-300).rsqrt()
+    scale = curvature.diagonal(dim1=-2, dim2=-1).double().clamp_min(1e-300).rsqrt()
     scaled = curvature.double() * scale[:, :, None] * scale[:, None, :]
-    inverse, failed = torch.linalg.inv_ex(scaled + torch.diag_embed((diagonal == 0).double()))
+    scaled[:, held, held] = 1
+    inverse, failed = torch.linalg.inv_ex(scaled)
     unseen = (failed > 0) | (inverse.diagonal(dim1=-2, dim2=-1) <= 0).any(1)
     inverse = torch.where(unseen[:, None, None], torch.inf, inverse)
-    inverse = inverse * scale[:, :, None] * scale[:, None, :] + held[:, :, None] + held[:, None, :]
+    inverse = inverse * scale[:, :, None] * scale[:, None, :]
+    inverse[:, held, :] = inverse[:, :, held] = torch.nan
     return inverse[:, :-1, :-1]

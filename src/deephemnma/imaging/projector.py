@@ -22,10 +22,13 @@ class Projector(ABC):
         Where projections are evaluated.
     n_modes
         Number of amplitudes that the reference takes.
+    held
+        Numbers of the parameters whose derivatives are zero by intent, so that a descent leaves them where they are.
     """
 
     band: Band
     n_modes: int
+    held: tuple[int, ...] = ()
 
     @abstractmethod
     def project(
