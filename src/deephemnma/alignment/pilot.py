@@ -1,13 +1,22 @@
-"""Contrast and noise of a data set, measured on a few of its images."""
+"""Contrast, noise and B-factor of a data set, measured on a few of its images."""
 
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from deephemnma.alignment.aligner import Aligner, Alignment, align_batch, observe
+from deephemnma.alignment.aligner import Aligner, align_batch, observe
 from deephemnma.alignment.assembly import make_search_aligner
+from deephemnma.alignment.levenberg import Fit
+from deephemnma.alignment.residual import (
+    ShellSums,
+    concatenate_sums,
+    estimate_b_factor,
+    estimate_residual_noise,
+    sum_shells,
+)
+from deephemnma.alignment.schedule import descend
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
@@ -17,12 +26,10 @@ from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 
 MAD_TO_SD = 1.4826
-PRIOR_COMPONENTS = 100
-"""Weight of the corners' spectrum beside the residuals': a shell counts for its components over all pilots."""
-NEIGHBOURS = 2
-"""Shells on either side that are pooled with one."""
-LEAST_SHARE = 0.05
-"""Least share of the corners' power that noise added after the CTF is taken to have."""
+ROUNDS = 2
+"""Times that noise and B-factor are measured, and the pilots fitted again with them."""
+FAINT = 0.5
+"""Pilots of less than this share of the typical contrast have hardly been found: they say nothing of the B-factor."""
 
 
 def measure_formation(
@@ -31,13 +38,23 @@ def measure_formation(
     source: ImageSource,
     *,
     settings: EstimateSettings,
+    aligner: Aligner | None = None,
     device: torch.device | str = "cpu",
 ) -> ImageFormation:
-    """Measure contrast and noise by aligning a few images, the pilots, from no prior knowledge.
+    """Measure contrast, noise and B-factor by aligning a few images, the pilots, from no prior knowledge.
 
     The noise is first read off the corners of the images, then measured as what the pilots' fits leave: the corners
-    see the spectrum blurred, and cannot tell what passed through the CTF. The contrast is the median over the pilots,
-    its spread what the median absolute deviation shows beyond noise.
+    see the spectrum blurred, and cannot tell what passed through the CTF. The B-factor is that of highest likelihood
+    at the fits. The contrast is the median over the pilots, its spread what the median absolute deviation shows
+    beyond noise.
+
+    Parameters
+    ----------
+    model, modes, source, settings, device
+        As in :func:`~deephemnma.alignment.assembly.make_search_aligner`.
+    aligner
+        That function's, whatever its formation, where there is one already: it saves building another bank.
+        ``dataclasses.replace(aligner, formation=...)`` then aligns with what was measured.
 
     Raises
     ------
@@ -45,73 +62,80 @@ def measure_formation(
         If no pilot image can be used.
     """
     extent = model.radius + settings.shift_range + settings.amplitude_range * min(modes.n_modes, 1)
-    blind = ImageFormation(contrast=0.0, noise=estimate_noise(source, radius=extent))
-    aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)
+    corners = estimate_noise(source, radius=extent)
+    blind = ImageFormation(contrast=0.0, noise=corners)
+    if aligner is None:
+        aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)
+    aligner = replace(aligner, formation=blind)
     pilots = torch.linspace(0, len(source) - 1, min(settings.pilot_images, len(source))).round().long()
     blocks = pilots.split(settings.batch_size)
     parts = [align_batch(aligner, source, rows) for rows in blocks]
-    good = ~torch.cat([part.bad for part in parts])
-    if not good.any():
+    bad = torch.cat([part.bad for part in parts])
+    if bad.all():
         raise InputError(
             f"None of the {len(pilots)} pilot images could be used: all hold NaN or are flat. Check the stack "
             f"(the first is {source.names[int(pilots[0])]})."
         )
-    noise = _measure_noise(aligner, source, blocks, parts)
-    contrast = torch.cat([part.fit.evaluation.contrast for part in parts])[good]
-    variance = torch.cat([1 / part.fit.evaluation.curvature[:, -1, -1] for part in parts])[good]
-    median = contrast.median()
-    total = (MAD_TO_SD * (contrast - median).abs().median()).square()
-    spread = (total - variance.median()).clamp_min(0).sqrt()
-    return ImageFormation(contrast=float(median), noise=noise, contrast_spread=float(spread))
+    fits = [part.fit for part in parts]
+    for _ in range(ROUNDS):
+        formation = _measure_once(aligner, source, blocks, fits, corners=corners)
+        aligner = replace(aligner, formation=formation)
+        fits = [_fit_again(aligner, source, rows, found) for rows, found in zip(blocks, fits, strict=True)]
+    return _measure_contrast(aligner.formation, fits, ~bad)
 
 
-def _measure_noise(
-    aligner: Aligner, source: ImageSource, blocks: tuple[Int[Tensor, "_"], ...], parts: list[Alignment]
-) -> NoiseModel:
-    """Return the noise that explains the residuals of the fits, in each shell by least squares.
+def _measure_once(
+    aligner: Aligner,
+    source: ImageSource,
+    blocks: tuple[Int[Tensor, "_"], ...],
+    fits: list[Fit],
+    *,
+    corners: NoiseModel,
+) -> ImageFormation:
+    """Return the noise and the B-factor that explain what the fits leave."""
+    parts = [
+        _sum_block(aligner, source, rows, found=found, corners=corners)
+        for rows, found in zip(blocks, fits, strict=True)
+    ]
+    sums, band = concatenate_sums(parts), aligner.levels[-1].band
+    noise = estimate_residual_noise(sums, corners, has_ctf=source.optics is not None, max_index=band.max_index)
+    contrast = sums.inner.sum(1) / sums.energy.sum(1)
+    found = contrast > FAINT * contrast.median()
+    b_factor = estimate_b_factor(
+        replace(sums, inner=sums.inner[found], energy=sums.energy[found]),
+        present=aligner.formation.b_factor,
+        edge=band.box_size * band.pixel_size,
+    )
+    return ImageFormation(contrast=0.0, noise=noise, b_factor=b_factor)
 
-    The power of a residual is ``power + structural CTF^2``. Shells are pooled with their neighbours; the spectrum of
-    the corners counts as some more components, which settles shells in which the CTF hardly varies.
-    """
-    band, noise = aligner.levels[-1].band, aligner.formation.noise
-    sums = torch.zeros(5, len(noise.power), dtype=torch.float64)
-    for rows, part in zip(blocks, parts, strict=True):
-        sums += _sum_by_shell(aligner, source, rows, part)
-    # weight, sum of x, of x^2, of y and of x y, where x is CTF^2 and y the power, as if the corners' y were at all x
-    prior = torch.tensor([1, 1 / 2, 1 / 3])[:, None] * PRIOR_COMPONENTS
-    sums[:3] += prior
-    sums[3:] += prior[:2] * noise.power
-    weight, x, xx, y, xy = _pool(sums)
-    if source.optics is None:
-        return replace(noise, power=torch.where(torch.arange(len(y)) <= band.max_index, y / weight, noise.power))
-    slope = ((weight * xy - x * y) / (weight * xx - x * x)).clamp_min(0)
-    slope = torch.minimum(slope, y / x)  # neither part is negative
-    power, seen = (y - slope * x) / weight, torch.arange(len(slope)) <= band.max_index
-    least = LEAST_SHARE * noise.power
-    return replace(
-        noise,
-        power=torch.where(seen, torch.maximum(power, least), noise.power),
-        structural=torch.where(seen, slope, 0.0),
+
+def _sum_block(
+    aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"], *, found: Fit, corners: NoiseModel
+) -> ShellSums:
+    observations, bad = observe(aligner, source, ids)
+    return sum_shells(
+        observations,
+        aligner.levels[-1].projector,
+        found.state,
+        found.evaluation,
+        good=~bad,
+        optics=None if source.optics is None else source.optics.select(ids),
+        noise=aligner.formation.noise,
+        corners=corners,
     )
 
 
-def _sum_by_shell(
-    aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"], aligned: Alignment
-) -> Float[Tensor, "5 shells"]:
-    """Return the sums of 1, x, x^2, y and x y over the good images, x being CTF^2 and y the power of the residual."""
-    level, state = aligner.levels[-1], aligned.fit.state
-    observations, bad = observe(aligner, source, ids)
-    value = level.projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
-    residual = observations.data - aligned.fit.evaluation.contrast[:, None] * value
-    noise, shells = aligner.formation.noise, level.band.shells.cpu()
-    variance = noise.power[shells] / 2  # the data are scaled by the root of its inverse
-    y = residual.abs().square().double().cpu()[~bad] * variance
-    x = observations.transfer.square().double().cpu()[~bad] * variance
-    terms = torch.stack((torch.ones_like(x), x, x * x, y, x * y)).sum(1)
-    return torch.zeros(5, len(noise.power), dtype=torch.float64).index_add_(1, shells, terms)
+def _fit_again(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"], found: Fit) -> Fit:
+    """Refine fits at full resolution, with the aligner's present formation."""
+    observations, _ = observe(aligner, source, ids)
+    return descend(observations, aligner.levels[-1:], found.state, scales=aligner.scales)
 
 
-def _pool(sums: Float[Tensor, "terms shells"]) -> Float[Tensor, "terms shells"]:
-    """Return the sums over each shell and its neighbours."""
-    padded = torch.nn.functional.pad(sums, (NEIGHBOURS, NEIGHBOURS))
-    return padded.unfold(1, 2 * NEIGHBOURS + 1, 1).sum(-1)
+def _measure_contrast(formation: ImageFormation, fits: list[Fit], good: Bool[Tensor, "images"]) -> ImageFormation:
+    """Return `formation` with the typical contrast and its spread."""
+    contrast = torch.cat([found.evaluation.contrast for found in fits])[good]
+    variance = torch.cat([1 / found.evaluation.curvature[:, -1, -1] for found in fits])[good]
+    median = contrast.median()
+    total = (MAD_TO_SD * (contrast - median).abs().median()).square()
+    spread = (total - variance.median()).clamp_min(0).sqrt()
+    return replace(formation, contrast=float(median), contrast_spread=float(spread))
