@@ -1,5 +1,6 @@
 """A reference some of whose parameters stay where they are."""
 
+import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
