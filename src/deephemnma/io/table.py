@@ -15,6 +15,7 @@ from deephemnma.core.estimates import Estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import euler_to_rotation, rotation_to_euler
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.cryosparc import read_cryosparc_poses
 from deephemnma.io.star_estimates import parse_status, read_star_estimates
 
 EULER_COLUMNS = ["rot_deg", "tilt_deg", "psi_deg"]
@@ -50,12 +51,12 @@ def write_estimates(path: Path | str, estimates: Estimates) -> None:
 
 
 def read_estimates(path: Path | str, *, mode_numbers: Sequence[int] | None = None) -> Estimates:
-    """Read estimates from a Parquet table, or poses and any amplitudes from a RELION star file.
+    """Read estimates from a Parquet table, poses and any amplitudes from a RELION star file, or cryoSPARC's poses.
 
     Parameters
     ----------
     path
-        ``.parquet`` or ``.star``. Rows of a star file without our status column are ``given``.
+        ``.parquet``, ``.star`` or ``.cs``. Rows of a star file without our status column are ``given``.
     mode_numbers
         The modes wanted. From a file without any amplitude (another program's poses) they are zero.
         None takes the modes that the file has.
@@ -65,8 +66,8 @@ def read_estimates(path: Path | str, *, mode_numbers: Sequence[int] | None = Non
     InputError
         If the file is missing, lacks a column, or has amplitudes but not of the modes wanted.
     """
-    from_star = Path(path).suffix == ".star"
-    estimates = read_star_estimates(path) if from_star else _make_estimates(read_table(path), path)
+    read = {".star": read_star_estimates, ".cs": read_cryosparc_poses}.get(Path(path).suffix, _read_parquet)
+    estimates = read(path)
     return estimates if mode_numbers is None else _select_modes(estimates, tuple(mode_numbers), path)
 
 
@@ -108,7 +109,8 @@ def _scale_covariance(
     return covariance * scale[:, None] * scale
 
 
-def _make_estimates(table: pd.DataFrame, path: Path | str) -> Estimates:
+def _read_parquet(path: Path | str) -> Estimates:
+    table = read_table(path)
     numbers = tuple(
         int(name.removeprefix(AMPLITUDE_PREFIX)) for name in table.columns if name.startswith(AMPLITUDE_PREFIX)
     )

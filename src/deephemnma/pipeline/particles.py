@@ -1,6 +1,7 @@
 """Particles and estimates by the names that users give: a file, or the folder of the stage that wrote it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.io.image_name import find_images
 from deephemnma.io.particles import ParticleStack, read_particles
 from deephemnma.io.star import write_particle_star
 from deephemnma.io.table import read_estimates, write_estimates
@@ -41,26 +43,28 @@ def load_particles(path: Path, *, datadir: Path | None = None) -> ParticleStack:
 
 
 def load_estimates(path: Path, *, mode_numbers: tuple[int, ...] | None = None) -> Estimates:
-    """Read the estimates of a table, a star file or a stage's folder."""
+    """Read the estimates of a table, a star or .cs file or a stage's folder."""
     return read_estimates(find_file(path, ESTIMATES_FILE, TRUTH_FILE), mode_numbers=mode_numbers)
 
 
 def match_estimates(estimates: Estimates, names: Sequence[str]) -> Estimates:
-    """Return the rows of `estimates` of the particles `names`, in that order.
+    """Return the rows of `estimates` of the particles `names`, in that order and under these names.
+
+    Other programs' names of the same images are understood (:func:`~deephemnma.io.image_name.find_images`).
 
     Raises
     ------
     InputError
         If a particle has none.
     """
-    row_of = {name: row for row, name in enumerate(estimates.names)}
-    missing = [name for name in names if name not in row_of]
+    rows = find_images(names, estimates.names)
+    missing = [name for name, row in zip(names, rows, strict=True) if row is None]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(names)} particles have no estimate (the first is {missing[0]}): "
             "give estimates of these particles."
         )
-    return estimates.select(torch.tensor([row_of[name] for name in names], dtype=torch.long))
+    return replace(estimates.select(torch.tensor(rows, dtype=torch.long)), names=tuple(names))
 
 
 def find_formation(formation: Path | None, estimates: Path) -> ImageFormation | None:
