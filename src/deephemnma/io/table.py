@@ -68,7 +68,7 @@ def read_estimates(path: Path | str, *, mode_numbers: Sequence[int] | None = Non
     """
     read = {".star": read_star_estimates, ".cs": read_cryosparc_poses}.get(Path(path).suffix, _read_parquet)
     estimates = read(path)
-    return estimates if mode_numbers is None else _select_modes(estimates, tuple(mode_numbers), path)
+    return estimates if mode_numbers is None else select_modes(estimates, tuple(mode_numbers), source=str(path))
 
 
 def make_estimates_table(estimates: Estimates) -> pd.DataFrame:
@@ -136,12 +136,19 @@ def _stack(table: pd.DataFrame, names: list[str]) -> Float[Tensor, "rows columns
     return torch.from_numpy(table[names].to_numpy(dtype=np.float64, copy=True).reshape(len(table), len(names)))
 
 
-def _select_modes(estimates: Estimates, numbers: tuple[int, ...], path: Path | str) -> Estimates:
+def select_modes(estimates: Estimates, numbers: tuple[int, ...], *, source: str) -> Estimates:
+    """Return `estimates` with the amplitudes of the modes `numbers` alone; zero where there is no amplitude at all.
+
+    Raises
+    ------
+    InputError
+        If there are amplitudes, but not of all these modes.
+    """
     if not estimates.mode_numbers:
         return _add_still_modes(estimates, numbers)
     missing = [number for number in numbers if number not in estimates.mode_numbers]
     if missing:
-        raise InputError(f"{path} has no amplitude of mode {missing[0]}: its modes are {estimates.mode_numbers}.")
+        raise InputError(f"{source} has no amplitude of mode {missing[0]}: its modes are {estimates.mode_numbers}.")
     columns = [estimates.mode_numbers.index(number) for number in numbers]
     kept = [*columns, *range(estimates.n_modes, estimates.n_modes + 5)]
     return Estimates(
