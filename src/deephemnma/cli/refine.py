@@ -9,12 +9,12 @@ _SEARCH = EstimateSettings()
 
 
 def refine(options: Flat[RefineOptions], search: EstimateSettings = _SEARCH, *, output: Output) -> None:
-    """Finish predictions, estimates or poses of a star file by local refinement.
+    """Finish predictions, estimates or other programs' poses.
 
     Parameters
     ----------
     search
-        The search from no prior knowledge, for images whose refined fit is rejected.
+        The search from no prior knowledge, for images whose refined fit is rejected; its grids serve the strategies.
     """
     from deephemnma.pipeline.refine import run_refine
 

@@ -31,11 +31,11 @@ def read_cryosparc_poses(path: Path | str) -> Estimates:
         If the file is missing, is not a plain ``.cs`` file, holds no particle or one twice, or has no poses.
     """
     table = _read_table(require_file(path, "a .cs file of cryoSPARC"))
+    if len(table) == 0:
+        raise InputError(f"{path} holds no particles: give a .cs file with at least one row.")
     missing = [name for name in (STACK, INDEX, POSE, SHIFT) if name not in table.dtype.names]
     if missing:
         raise InputError(f"{path} has no field {missing[0]}: give the particles that a 3D refinement put out.")
-    if len(table) == 0:
-        raise InputError(f"{path} holds no particles: give a .cs file with at least one row.")
     pixel_size = table[PIXEL_SIZE if PIXEL_SIZE in table.dtype.names else IMAGE_PIXEL_SIZE]
     vectors, shifts = (torch.from_numpy(table[name].astype(np.float64)) for name in (POSE, SHIFT))
     shifts = shifts * torch.from_numpy(pixel_size.astype(np.float64))[:, None]
@@ -58,8 +58,8 @@ def _read_table(path: Path) -> np.ndarray:
     with path.open("rb") as stream:
         if stream.read(len(COMPRESSED)) == COMPRESSED:
             raise InputError(
-                f"{path} is in cryoSPARC's compressed format: export the particles (Actions, Export), or save it plainly "
-                "with cryosparc-tools (Dataset.load and save)."
+                f"{path} is in cryoSPARC's compressed format: save it plainly with cryosparc-tools "
+                "(Dataset.load and save), or export the particles."
             )
     try:
         table = np.load(path, allow_pickle=False)

@@ -16,7 +16,7 @@ from deephemnma.core.estimates import FAILED, Estimates, concatenate_estimates
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles import ParticleStack
-from deephemnma.io.table import read_estimates, write_estimates
+from deephemnma.io.table import read_estimates, select_modes, write_estimates
 from deephemnma.pipeline.blocks import EstimateIds, run_blocks
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
 from deephemnma.pipeline.particles import (
@@ -36,11 +36,11 @@ LOCAL_FILE = "local.parquet"
 
 
 def run_refine(settings: RefineStage, *, output: Path | str) -> Path:
-    """Finish predictions, estimates or poses of a star file by local refinement.
+    """Finish predictions, estimates or other programs' poses.
 
-    Images whose refined fit is rejected go through the search from no prior knowledge (``fall_back``); the better of
-    both answers is kept. Writes `estimates.parquet`, `estimates.star` and `image_formation.json`; with a fall-back also
-    `local.parquet`, what local refinement alone gave.
+    With the local strategy, images whose refined fit is rejected go through the search from no prior knowledge
+    (``fall_back``); the better of both answers is kept. Writes `estimates.parquet`, `estimates.star` and
+    `image_formation.json`; with a fall-back also `local.parquet`, what local refinement alone gave.
 
     Parameters
     ----------
@@ -88,7 +88,9 @@ def _measure(settings: RefineStage, reference: Reference, device: torch.device) 
 
 def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> EstimateIds:
     particles = load_particles(settings.particles, datadir=settings.datadir)
-    given = load_estimates(settings.estimates, mode_numbers=reference.modes.numbers)
+    given = load_estimates(settings.estimates)
+    if given.mode_numbers:  # those of another program leave the amplitudes open
+        given = select_modes(given, reference.modes.numbers, source=str(settings.estimates))
     common = {
         "settings": settings.search,
         "formation": read_formation(formation),
@@ -111,7 +113,7 @@ def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> Es
 
     def refine(ids: Tensor) -> tuple[Estimates, ...]:
         refined = align_images(refiner, particles, ids)
-        if not settings.refinement.fall_back:
+        if not settings.refinement.falls_back:
             return (refined,)
         rejected = torch.tensor([status in FAILED for status in refined.status]).nonzero()[:, 0]
         if len(rejected) == 0:

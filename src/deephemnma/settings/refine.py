@@ -40,3 +40,8 @@ class RefineSettings:
         check_positive("--rotation-spread-deg", self.rotation_spread_deg)
         check_positive("--amplitude-spread", self.amplitude_spread)
         check_positive("--shift-spread", self.shift_spread)
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether rejected images are searched from no prior knowledge."""
+        return self.fall_back and self.strategy == "local"

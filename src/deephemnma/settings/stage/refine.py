@@ -16,7 +16,8 @@ class RefineOptions:
     particles: Path
     """Star file of the particles, or the folder of a stage that wrote one."""
     estimates: Path
-    """Where to start: estimates.parquet, the folder of a stage that wrote one, or a star file with poses."""
+    """Where to start: estimates.parquet, the folder of a stage that wrote one, or another program's poses of these
+    particles: a star file, or a .cs file of cryoSPARC."""
     reference: ReferenceOptions
     datadir: Path | None = None
     """Folder that the image paths in the star file start from, if they do not resolve by themselves."""
@@ -36,7 +37,7 @@ class RefineOptions:
 
 @dataclass(frozen=True)
 class RefineStage(RefineOptions):
-    """Finish predictions, estimates or poses of a star file by local refinement."""
+    """Finish predictions, estimates or other programs' poses."""
 
     search: EstimateSettings = field(default_factory=EstimateSettings)
     """The search from no prior knowledge, for images whose refined fit is rejected."""
