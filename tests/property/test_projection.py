@@ -1,4 +1,4 @@
-"""What every projector must do: one contract, three implementations."""
+"""What every projector must do: one contract, two projectors, one of them with three ways to transform points."""
 
 import math
 
@@ -12,17 +12,24 @@ from deephemnma.core.fourier import inverse_fourier_transform
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.rotation import make_random_rotations, rotation_from_vector
 from deephemnma.imaging.band import Band, make_band
+from deephemnma.imaging.finufft_transform import FinufftTransform
 from deephemnma.imaging.gaussian_projector import GaussianProjector
-from deephemnma.imaging.point_transform import SplatTransform
 from deephemnma.imaging.projector import Projector
+from deephemnma.imaging.separable_transform import SeparableTransform
 from deephemnma.imaging.slice_projector import SliceProjector
+from deephemnma.imaging.splat_transform import SplatTransform
 from deephemnma.reconstruction.model_map import make_model_map
 
 SITES, MODES, PIXEL = 40, 3, 2.0
 # Relative errors allowed: FINUFFT at 1e-4, splats of half width 4, trilinear interpolation in a transform padded twice.
-VALUE_ERROR = {"finufft": 1e-3, "splat": 1e-3, "slice": 0.03}
-SLOPE_ERROR = {"finufft": 5e-3, "splat": 5e-3, "slice": 0.05}
+VALUE_ERROR = {"finufft": 1e-3, "splat": 1e-3, "separable": 1e-5, "slice": 0.03}
+SLOPE_ERROR = {"finufft": 5e-3, "splat": 5e-3, "separable": 1e-4, "slice": 0.05}
 KINDS = tuple(VALUE_ERROR)
+TRANSFORMS = {
+    "finufft": lambda band, widths, *, tolerance: FinufftTransform(band, widths, tolerance=tolerance),
+    "splat": lambda band, widths, *, tolerance: SplatTransform(band, widths, tolerance=tolerance),
+    "separable": lambda band, widths, *, tolerance: SeparableTransform(band, widths),
+}
 
 seeds = st.integers(0, 10_000)
 relaxed = settings(
@@ -36,11 +43,8 @@ relaxed = settings(
 
 @pytest.fixture(params=KINDS)
 def kind(request, monkeypatch) -> str:
-    if request.param == "splat":
-        monkeypatch.setattr(
-            "deephemnma.imaging.gaussian_projector.make_point_transform",
-            lambda band, *, tolerance: SplatTransform(band, half_width=4),
-        )
+    if request.param in TRANSFORMS:
+        monkeypatch.setattr("deephemnma.imaging.gaussian_projector.make_point_transform", TRANSFORMS[request.param])
     return request.param
 
 

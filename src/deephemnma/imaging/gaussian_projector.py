@@ -8,27 +8,23 @@ from torch import Tensor
 
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.imaging.band import Band
-from deephemnma.imaging.point_transform import PointTransform, make_point_transform
-from deephemnma.imaging.projector import Projector, compute_phases
-
-WIDTH_SAMPLES = 64
-"""Quantiles of the sites' widths from which the factors of the damping are found."""
+from deephemnma.imaging.projector import Projector
+from deephemnma.imaging.transform_choice import make_point_transform
 
 
 class GaussianProjector(Projector):
     """Projects a sum of Gaussians displaced along modes.
 
-    A projected Gaussian of weight w, width s at x has the transform
-    ``w exp(-2 pi^2 s^2 k^2) exp(-2 pi i k . x)``: a point transform, damped. Derivatives for amplitudes and rotation
-    are point transforms of the same points with other weights. Where widths differ (beads), the damping is a sum of
-    few products of a factor of the site and one of the frequency, so that all sites still share their transforms.
+    Every derivative is a transform of the same points with other weights. An amplitude, or a turn about the view axis,
+    moves a site by ``(u, v)`` in the plane of the image, and its derivative is ``-2 pi i (k_x U + k_y V)`` with the
+    transforms U and V of u and v. Both are had at once from those of ``u + i v`` and of its conjugate.
 
     Parameters
     ----------
     model, modes
-        The reference, on the device of `band`.
+        The reference.
     band
-        The components wanted.
+        The components wanted, on the device that computes.
     tolerance
         Relative error of the point transform, and of the damping.
     """
@@ -38,9 +34,11 @@ class GaussianProjector(Projector):
         self.n_modes = modes.n_modes
         device = band.rows.device
         self._model, self._modes = model.to(device), modes.to(device)
-        self._transform: PointTransform = make_point_transform(band, tolerance=tolerance)
-        self._frequencies = band.frequencies
-        self._by_site, self._by_component = _factorize_damping(self._model, band, tolerance=tolerance)
+        self._weights = self._model.weights / band.box_size  # transforms are orthonormal
+        self._transform = make_point_transform(band, self._model.widths, tolerance=tolerance)
+        kx, ky = (-2j * math.pi * band.frequencies).unbind(-1)  # the factors of every derivative
+        self._kx, self._ky = kx, ky
+        self._here, self._there = (kx - 1j * ky) / 2, (kx + 1j * ky) / 2
 
     def project(
         self,
@@ -49,10 +47,9 @@ class GaussianProjector(Projector):
         amplitudes: Float[Tensor, "images {self.n_modes}"],
     ) -> Complex[Tensor, "images {self.band.n_components}"]:
         """See :meth:`Projector.project`."""
-        positions = self._modes.displace(self._model.positions, amplitudes)
-        points = positions @ rotations[:, :2].mT
-        weights = self._model.weights.expand(len(rotations), 1, -1)
-        return self._transform_damped(points, weights)[:, 0] * compute_phases(self.band, shifts)
+        sites = self._modes.displace(self._model.positions, amplitudes)
+        points = sites @ rotations[:, :2].mT - shifts[:, None]
+        return self._transform.transform(points, self._weights.expand(len(rotations), -1))
 
     def linearize(
         self,
@@ -65,38 +62,30 @@ class GaussianProjector(Projector):
     ]:
         """See :meth:`Projector.linearize`."""
         view = self._modes.displace(self._model.positions, amplitudes) @ rotations.mT
-        directions = torch.einsum("msx,iyx->imys", self._modes.vectors, rotations[:, :2])
-        weights = self._model.weights * torch.cat(
-            (torch.ones_like(view[:, None, :, 0]), view.mT, directions.flatten(1, 2)), dim=1
-        )
-        transforms = self._transform_damped(view[..., :2], weights) * compute_phases(self.band, shifts)[:, None]
-        value, (fx, fy, fz) = transforms[:, 0], transforms[:, 1:4].unbind(1)
-        along = transforms[:, 4:].unflatten(1, (self.n_modes, 2))
-        kx, ky = (-2j * math.pi * self._frequencies).unbind(-1)  # the factor of every derivative
-        by_amplitude = kx * along[:, :, 0] + ky * along[:, :, 1]
-        # A small rotation omega moves x by omega cross x.
-        by_rotation = torch.stack((-ky * fz, kx * fz, ky * fx - kx * fy), dim=1)
-        by_shift = torch.stack((-kx * value, -ky * value), dim=1)
-        return value, torch.cat((by_amplitude, by_rotation, by_shift), dim=1)
+        pairs = self._make_pairs(view, rotations)
+        here, there = self._transform.transform_pairs(view[..., :2] - shifts[:, None], pairs)
+        m = self.n_modes
+        value = (here[:, 0] + there[:, 0]) / 2
+        depth = (here[:, 0] - there[:, 0]) / 2j
+        slopes = value.new_empty(len(value), m + 5, self.band.n_components)
+        for place, pair in ((slice(m), slice(1, m + 1)), (m + 2, m + 1)):
+            torch.mul(here[:, pair], self._here, out=slopes[:, place]).addcmul_(there[:, pair], self._there)
+        torch.mul(depth, -self._ky, out=slopes[:, m])
+        torch.mul(depth, self._kx, out=slopes[:, m + 1])
+        torch.mul(value, -self._kx, out=slopes[:, m + 3])
+        torch.mul(value, -self._ky, out=slopes[:, m + 4])
+        return value, slopes
 
-    def _transform_damped(
-        self, points: Float[Tensor, "images sites 2"], weights: Float[Tensor, "images channels sites"]
-    ) -> Complex[Tensor, "images channels components"]:
-        shared = (weights[:, :, None] * self._by_site).flatten(1, 2)
-        transforms = self._transform(points, shared).unflatten(1, (weights.shape[1], -1))
-        return (transforms * self._by_component).sum(2)
+    def _make_pairs(
+        self, view: Float[Tensor, "images sites 3"], rotations: Float[Tensor, "images 3 3"]
+    ) -> Complex[Tensor, "images pairs sites"]:
+        """Return the weights of all transforms: 1 and z; the displacement along each mode; that of a turn about z.
 
-
-def _factorize_damping(
-    model: GaussianModel, band: Band, *, tolerance: float
-) -> tuple[Float[Tensor, "terms sites"], Float[Tensor, "terms components"]]:
-    """Return factors whose products sum to ``exp(-2 pi^2 s^2 k^2)``: its singular value decomposition, cut off."""
-    edge = band.box_size * band.pixel_size
-    squares, where = (band.columns**2 + band.rows**2).unique(return_inverse=True)
-    exponents = -2 * math.pi**2 * squares.double() / edge**2
-    variances = model.widths.double().square()
-    samples = variances.quantile(torch.linspace(0, 1, WIDTH_SAMPLES, dtype=torch.float64, device=variances.device))
-    _, strengths, terms = torch.linalg.svd((samples[:, None] * exponents).exp(), full_matrices=False)
-    terms = terms[strengths > tolerance * strengths[0]]
-    by_site = terms @ (exponents[:, None] * variances).exp()
-    return by_site.float(), terms[:, where].float()
+        A small rotation omega moves x by omega cross x: turns about x and y need z alone.
+        """
+        x, y, z = view.unbind(-1)
+        pairs = torch.empty(len(view), self.n_modes + 2, view.shape[1], 2, device=view.device)
+        pairs[:, 0, :, 0], pairs[:, 0, :, 1] = 1, z
+        pairs[:, 1:-1] = torch.einsum("msx,iyx->imsy", self._modes.vectors, rotations[:, :2])
+        pairs[:, -1, :, 0], pairs[:, -1, :, 1] = -y, x
+        return torch.view_as_complex(pairs.mul_(self._weights[:, None]))
