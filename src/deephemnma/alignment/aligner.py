@@ -1,6 +1,6 @@
 """Aligns images of a source: one way through for every search strategy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,14 +9,25 @@ from torch import Tensor
 from deephemnma.alignment.levenberg import Fit
 from deephemnma.alignment.objective import invert_fisher
 from deephemnma.alignment.observation import Observations, make_observations
+from deephemnma.alignment.prior import make_prior
 from deephemnma.alignment.scale import Scales
 from deephemnma.alignment.schedule import Level, descend
 from deephemnma.alignment.score import compute_scores
+from deephemnma.alignment.status import (
+    Findings,
+    SearchRange,
+    compute_evidence,
+    compute_excess,
+    find_outside,
+    find_rivals,
+    name_statuses,
+)
 from deephemnma.alignment.strategy import SearchStrategy
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
 from deephemnma.core.particle import ImageSource, Poses
 from deephemnma.imaging.bad_image import find_bad_images
 from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.settings.likelihood import LikelihoodSettings
 
 
 @dataclass(frozen=True)
@@ -28,9 +39,12 @@ class Aligner:
     strategy
         Where refinement starts.
     levels
-        From coarse to fine; the last keeps one state an image, and its band holds those of all others.
+        From coarse to fine; the band of the last holds those of all others. Of the states that it keeps the best is
+        the answer, the others say whether that is ambiguous.
     scales
         Of the reference.
+    searched
+        Conformations and shifts in which the answer is looked for.
     formation
         Contrast and noise of the data set.
     mode_numbers
@@ -39,15 +53,19 @@ class Aligner:
         Score under which a fit is rejected.
     batch_size
         Images at once.
+    likelihood
+        How images are compared with projections.
     """
 
     strategy: SearchStrategy
     levels: list[Level]
     scales: Scales
+    searched: SearchRange
     formation: ImageFormation
     mode_numbers: tuple[int, ...]
     reject_below: float
     batch_size: int
+    likelihood: LikelihoodSettings = field(default_factory=LikelihoodSettings)
 
 
 @dataclass(frozen=True)
@@ -62,14 +80,23 @@ class Alignment:
         Of amplitudes, rotation, shift.
     score
         See :func:`~deephemnma.alignment.score.compute_scores`.
+    status
+        See :class:`~deephemnma.core.estimates.Status`.
     bad
         True for images in which nothing can be found.
+    alternatives
+        Of images whose answer is ambiguous; these have a row for each rival, the likelier first.
+    alternative_of
+        Rows of the images that the alternatives are of.
     """
 
     fit: Fit
     covariance: Float[Tensor, "images parameters parameters"]
     score: Float[Tensor, "images"]
+    status: tuple[Status, ...]
     bad: Bool[Tensor, "images"]
+    alternatives: "Alignment | None" = None
+    alternative_of: Int[Tensor, "alternatives"] | None = None
 
 
 def observe(
@@ -82,7 +109,15 @@ def observe(
     optics = source.optics.select(ids) if source.optics is not None else None
     band = aligner.levels[-1].band
     formation = aligner.formation
-    observed = make_observations(images, band, optics=optics, noise=formation.noise, b_factor=formation.b_factor)
+    observed = make_observations(
+        images,
+        band,
+        optics=optics,
+        noise=formation.noise,
+        b_factor=formation.b_factor,
+        likelihood=aligner.likelihood,
+        prior=make_prior(aligner.likelihood.prior_rmsd, scales=aligner.scales, n_modes=len(aligner.mode_numbers)),
+    )
     return observed, bad
 
 
@@ -91,49 +126,87 @@ def align_batch(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"
     observations, bad = observe(aligner, source, ids)
     starts = aligner.strategy.propose(observations.restrict(aligner.strategy.band), ids)
     found = descend(observations, aligner.levels, starts, scales=aligner.scales)
-    score = _score(aligner, observations, found)
-    covariance = invert_fisher(found.evaluation.curvature, held=aligner.levels[-1].projector.held)
-    return Alignment(found, covariance, score, bad)
+    return _judge(aligner, observations, found, bad)
 
 
 def align_images(aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]) -> Estimates:
     """Align images `ids`, `aligner.batch_size` at a time, and give each a status."""
-    parts = [align_batch(aligner, source, rows) for rows in ids.split(aligner.batch_size)]
+    return align_with_alternatives(aligner, source, ids)[0]
+
+
+def align_with_alternatives(
+    aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"]
+) -> tuple[Estimates, Estimates]:
+    """Align images `ids` as :func:`align_images` does, and return the other minima of ambiguous ones as well.
+
+    Returns
+    -------
+    estimates
+        A row an image.
+    alternatives
+        None, one or several rows an image: distinct minima that are about as likely, the likelier first.
+    """
     names = source.names
-    score = torch.cat([part.score for part in parts]).double().cpu()
-    return Estimates(
-        names=tuple(names[row] for row in ids.tolist()),
-        poses=Poses(
-            torch.cat([part.fit.state.rotations for part in parts]).double().cpu(),
-            torch.cat([part.fit.state.shifts for part in parts]).double().cpu(),
+    estimates, alternatives = [], []
+    for rows in ids.split(aligner.batch_size):
+        part = align_batch(aligner, source, rows)
+        estimates.append(_make_estimates(part, tuple(names[row] for row in rows.tolist()), aligner.mode_numbers))
+        others = tuple(names[row] for row in rows[part.alternative_of.cpu()].tolist())
+        alternatives.append(_make_estimates(part.alternatives, others, aligner.mode_numbers))
+    return concatenate_estimates(estimates), concatenate_estimates(alternatives)
+
+
+def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[Tensor, "images"]) -> Alignment:
+    """Choose the best of the states that each image ended with, and say what became of the image."""
+    kept = len(found.converged) // len(bad)
+    held = aligner.levels[-1].projector.held
+    covariance = invert_fisher(found.evaluation.curvature, held=held)
+    score = _score(aligner, observations, found, covariance)
+    rivals = find_rivals(found, covariance, kept=kept, searched=aligner.searched, held=held)
+    first = torch.arange(0, len(score), kept, device=score.device)
+    best = found.select(first)
+    empty = observations.data.abs().square().sum(1, dtype=torch.float64) / 2
+    gain = empty - best.evaluation.cost
+    findings = Findings(
+        fit=best,
+        gain=gain,
+        evidence=compute_evidence(
+            best, gain, searched=aligner.searched, contrast=aligner.formation.contrast, held=held
         ),
-        amplitudes=torch.cat([part.fit.state.amplitudes for part in parts]).double().cpu(),
-        covariance=torch.cat([part.covariance for part in parts]).cpu(),
-        score=score,
-        status=tuple(status for part in parts for status in _decide_status(aligner, part)),
-        mode_numbers=aligner.mode_numbers,
+        score=score[first],
+        has_rival=rivals.any(1),
+        outside=find_outside(best.state, covariance[first], searched=aligner.searched),
+        bad=bad.to(score.device),
     )
+    status = name_statuses(findings, reject_below=aligner.reject_below)
+    ambiguous = torch.tensor([each is Status.AMBIGUOUS for each in status], device=score.device)
+    others = (rivals & ambiguous[:, None]).flatten().nonzero()[:, 0]
+    alternatives = Alignment(
+        found.select(others), covariance[others], score[others], (Status.AMBIGUOUS,) * len(others), bad[:0]
+    )
+    return Alignment(best, covariance[first], score[first], status, bad, alternatives, others // kept)
 
 
-def _score(aligner: Aligner, observations: Observations, found: Fit) -> Float[Tensor, "images"]:
+def _score(
+    aligner: Aligner, observations: Observations, found: Fit, covariance: Float[Tensor, "states parameters parameters"]
+) -> Float[Tensor, "states"]:
     level = aligner.levels[0]
+    rows = torch.arange(len(observations), device=covariance.device)
+    seen = observations.restrict(level.band).select(rows.repeat_interleave(len(covariance) // len(observations)))
+    excess = compute_excess(found.state, covariance, searched=aligner.searched)
     return compute_scores(
-        observations.restrict(level.band),
-        level.projector,
-        found.state,
-        found.evaluation,
-        formation=aligner.formation,
+        seen, level.projector, found.state, found.evaluation, formation=aligner.formation, outside=excess.norm(dim=1)
     )
 
 
-def _decide_status(aligner: Aligner, part: Alignment) -> list[Status]:
-    rows = zip(part.bad.tolist(), part.score.tolist(), part.fit.converged.tolist(), strict=True)
-    return [_name_status(bad, score < aligner.reject_below, converged) for bad, score, converged in rows]
-
-
-def _name_status(bad: bool, rejected: bool, converged: bool) -> Status:  # noqa: FBT001
-    if bad:
-        return Status.BAD_IMAGE
-    if rejected:
-        return Status.REJECTED
-    return Status.CONVERGED if converged else Status.NOT_CONVERGED
+def _make_estimates(aligned: Alignment, names: tuple[str, ...], mode_numbers: tuple[int, ...]) -> Estimates:
+    state = aligned.fit.state
+    return Estimates(
+        names=names,
+        poses=Poses(state.rotations.double().cpu(), state.shifts.double().cpu()),
+        amplitudes=state.amplitudes.double().cpu(),
+        covariance=aligned.covariance.cpu(),
+        score=aligned.score.double().cpu(),
+        status=aligned.status,
+        mode_numbers=mode_numbers,
+    )

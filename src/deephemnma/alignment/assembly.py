@@ -91,4 +91,5 @@ def assemble_aligner(
         mode_numbers=modes.numbers,
         reject_below=settings.reject_below,
         batch_size=settings.batch_size,
+        likelihood=settings.likelihood,
     )

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.prior import AmplitudePrior
 from deephemnma.alignment.state import State
 from deephemnma.imaging.projector import Projector
 
@@ -22,7 +23,8 @@ class Evaluation:
     Attributes
     ----------
     cost
-        ``0.5 * sum |data - contrast * transfer * projection|^2``, summed in float64: differences count.
+        ``0.5 * sum |data - contrast * transfer * projection|^2``, summed in float64: differences count. With a prior
+        on the amplitudes, minus its log density is added here, and to the slope and the curvature.
     contrast
         The best one, never negative.
     gradient, curvature
@@ -58,11 +60,25 @@ def evaluate(observations: Observations, projector: Projector, state: State) -> 
     contrast = ((value * data).sum(1) / energy).clamp_min(SMALLEST_CONTRAST)
     residual = data - contrast[:, None] * value
     jacobian = torch.cat((contrast[:, None, None] * derivatives, value[:, None]), dim=1)
-    return Evaluation(
+    likelihood = Evaluation(
         cost=residual.square().sum(1, dtype=torch.float64) / 2,
         contrast=contrast,
         gradient=-(jacobian @ residual[:, :, None])[:, :, 0],
         curvature=jacobian @ jacobian.mT,
+    )
+    return likelihood if observations.prior is None else _add_prior(likelihood, observations.prior, state)
+
+
+def _add_prior(likelihood: Evaluation, prior: AmplitudePrior, state: State) -> Evaluation:
+    """Return the posterior: the amplitudes are the first parameters."""
+    others = likelihood.gradient.shape[1] - state.amplitudes.shape[1]
+    precision = torch.nn.functional.pad(prior.precision, (0, others)).to(likelihood.gradient)
+    pull = torch.nn.functional.pad(state.amplitudes, (0, others)) * precision
+    return Evaluation(
+        cost=likelihood.cost + prior.compute_cost(state.amplitudes.double()),
+        contrast=likelihood.contrast,
+        gradient=likelihood.gradient + pull,
+        curvature=likelihood.curvature + torch.diag_embed(precision),
     )
 
 

@@ -1,16 +1,19 @@
 """Images as the likelihood sees them: whitened Fourier components, and the filter that a projection passes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from deephemnma.alignment.prior import AmplitudePrior
 from deephemnma.core.fourier import fourier_transform
 from deephemnma.core.particle import Optics
 from deephemnma.imaging.band import Band
+from deephemnma.imaging.circular_mask import fill_background
 from deephemnma.imaging.ctf import compute_ctf, compute_envelope
 from deephemnma.imaging.noise import NoiseModel
+from deephemnma.settings.likelihood import LikelihoodSettings
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,31 @@ class Observations:
         ``image * sqrt(2 / noise power)``: with noise alone, real and imaginary parts have variance 1.
     transfer
         ``CTF * envelope * sqrt(2 / noise power)``.
+    prior
+        What is known of the amplitudes beforehand; None for nothing.
     """
 
     band: Band
     data: Complex[Tensor, "images components"]
     transfer: Float[Tensor, "images components"]
+    prior: AmplitudePrior | None = None
 
     def __len__(self) -> int:
         return self.data.shape[0]
 
+    @property
+    def degrees(self) -> int:
+        """Number of real data of an image that count: those beyond the coarsest resolution do not."""
+        return 2 * int((self.transfer != 0).any(dim=0).sum())
+
     def select(self, rows: Int[Tensor, "rows"]) -> "Observations":
         """Return the observations of `rows`, which may repeat."""
-        return Observations(self.band, self.data[rows], self.transfer[rows])
+        return replace(self, data=self.data[rows], transfer=self.transfer[rows])
 
     def restrict(self, band: Band) -> "Observations":
         """Return the part of the components that lies in a smaller `band` of the same images."""
         kept = _find_components(self.band, band)
-        return Observations(band, self.data[:, kept], self.transfer[:, kept])
+        return replace(self, band=band, data=self.data[:, kept], transfer=self.transfer[:, kept])
 
 
 def make_observations(
@@ -54,19 +65,40 @@ def make_observations(
     optics: Optics | None,
     noise: NoiseModel,
     b_factor: float = 0.0,
+    likelihood: LikelihoodSettings | None = None,
+    prior: AmplitudePrior | None = None,
 ) -> Observations:
     """Whiten `images` by `noise` on the components of `band`, on the band's device.
 
-    The projections to be compared with them pass the CTF of `optics` and the envelope of `b_factor` (A^2).
+    Parameters
+    ----------
+    images
+        On any device.
+    band
+        The components wanted.
+    optics
+        Whose CTF the projections pass, and whose groups the noise tells apart; None without CTF.
+    noise, b_factor
+        Of the images; the envelope of the B-factor (A^2) is passed by the projections alone.
+    likelihood
+        Mask and coarsest resolution; None for neither.
+    prior
+        What is known of the amplitudes beforehand.
     """
     device = band.rows.device
+    likelihood = likelihood or LikelihoodSettings()
+    images = images.to(device, torch.float32)
+    if likelihood.mask_radius:
+        images = fill_background(images, radius=likelihood.mask_radius, optics=optics, noise=noise)
     ctf = None if optics is None else compute_ctf(optics.to(device), band.frequencies)
     group = None if optics is None else optics.group
     whitening = (2 / noise.compute_power(band.shells, ctf, group)).sqrt()
-    data = band.extract(fourier_transform(images.to(device, torch.float32))) * whitening
+    if likelihood.low_resolution:
+        whitening = whitening * (band.frequencies.norm(dim=1) >= 1 / likelihood.low_resolution)
+    data = band.extract(fourier_transform(images)) * whitening
     transfer = compute_envelope(band.frequencies, b_factor) * whitening
     transfer = transfer if ctf is None else ctf * transfer
-    return Observations(band, data, transfer.expand(len(images), -1))
+    return Observations(band, data, transfer.expand(len(images), -1), prior)
 
 
 def _find_components(outer: Band, inner: Band) -> Int[Tensor, "components"]:

@@ -54,7 +54,7 @@ def measure_formation(
         As in :func:`~deephemnma.alignment.assembly.make_search_aligner`.
     aligner
         That function's, whatever its formation, where there is one already: it saves building another bank.
-        ``dataclasses.replace(aligner, formation=...)`` then aligns with what was measured.
+        ``dataclasses.replace(aligner, formation=...)`` of it aligns with what was measured.
 
     Raises
     ------
@@ -66,7 +66,9 @@ def measure_formation(
     blind = ImageFormation(contrast=0.0, noise=corners)
     if aligner is None:
         aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)
-    aligner = replace(aligner, formation=blind)
+    # A mask and a prior would be measured as well, were they there.
+    likelihood = replace(settings.likelihood, mask_radius=0.0, prior_rmsd=())
+    aligner = replace(aligner, formation=blind, likelihood=likelihood)
     pilots = torch.linspace(0, len(source) - 1, min(settings.pilot_images, len(source))).round().long()
     blocks = pilots.split(settings.batch_size)
     parts = [align_batch(aligner, source, rows) for rows in blocks]
@@ -101,12 +103,15 @@ def _measure_once(
     noise = estimate_residual_noise(sums, corners, has_ctf=source.optics is not None, max_index=band.max_index)
     contrast = sums.inner.sum(1) / sums.energy.sum(1)
     found = contrast > FAINT * contrast.median()
+    formation = ImageFormation(contrast=0.0, noise=noise)
+    if not aligner.likelihood.fit_b_factor:
+        return formation
     b_factor = estimate_b_factor(
         replace(sums, inner=sums.inner[found], energy=sums.energy[found]),
         present=aligner.formation.b_factor,
         edge=band.box_size * band.pixel_size,
     )
-    return ImageFormation(contrast=0.0, noise=noise, b_factor=b_factor)
+    return replace(formation, b_factor=b_factor)
 
 
 def _sum_block(

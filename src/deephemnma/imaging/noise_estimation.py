@@ -9,10 +9,9 @@ from torch import Tensor
 
 from deephemnma.core.fourier import fourier_transform, make_shell_indices
 from deephemnma.core.particle import ImageSource
+from deephemnma.imaging.circular_mask import make_background_mask
 from deephemnma.imaging.noise import NoiseModel, compute_radial_mean
 
-EDGE = 4.0
-"""Width of the soft edge around the particle, pixels."""
 LARGEST_DISC = 0.95
 """Of half the box: however large the particle, the corners outside this are taken for noise."""
 IMAGES_A_GROUP = 32
@@ -67,7 +66,7 @@ def estimate_noise(source: ImageSource, *, radius: float, n_images: int = 500, b
         With every shell's power above zero.
     """
     box = source.box_size
-    mask = _make_background_mask(box, min(radius / source.pixel_size, LARGEST_DISC * box / 2))
+    mask = make_background_mask(box, min(radius / source.pixel_size, LARGEST_DISC * box / 2))
     group = _get_groups(source)
     pooled = torch.linspace(0, len(source) - 1, min(n_images, len(source))).round().long()
     spectra = _sum_spectra(source, pooled, mask=mask, group=torch.zeros_like(group), block_size=block_size)
@@ -134,14 +133,6 @@ def _compute_group_scale(spectra: CornerSpectra, noise: NoiseModel) -> Float[Ten
 def pool_shells(values: Float[Tensor, "rows shells"], *, reach: int) -> Float[Tensor, "rows shells"]:
     """Return the sums over each shell and `reach` neighbours on either side."""
     return torch.nn.functional.pad(values, (reach, reach)).unfold(1, 2 * reach + 1, 1).sum(-1)
-
-
-def _make_background_mask(box_size: int, radius: float) -> Float[Tensor, "box box"]:
-    """Return 0 inside `radius` (pixels), 1 outside, with a raised-cosine edge outwards."""
-    axis = torch.arange(box_size) - box_size // 2
-    distance = torch.hypot(axis[:, None].float(), axis[None, :].float())
-    step = ((distance - radius) / EDGE).clamp(0, 1)
-    return (1 - (math.pi * step).cos()) / 2
 
 
 def _smooth_low_shells(power: Float[Tensor, "shells"]) -> Float[Tensor, "shells"]:

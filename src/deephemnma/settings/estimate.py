@@ -1,8 +1,9 @@
 """Options of the elastic and rigid alignment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.likelihood import LikelihoodSettings
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class EstimateSettings:
     batch_size: int = 64
     """Images aligned at once; a bound on memory."""
     pilot_images: int = 64
-    """Images, spread over the set, on which the contrast of the set is measured first, 1 or more."""
+    """Images, spread over the set, on which contrast, noise and B-factor of the set are measured first, 1 or more."""
+    likelihood: LikelihoodSettings = field(default_factory=LikelihoodSettings)
 
     def __post_init__(self) -> None:
         check_at_least("--amplitude-range", self.amplitude_range, 0)
