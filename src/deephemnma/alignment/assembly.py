@@ -5,7 +5,8 @@ import torch
 from deephemnma.alignment.aligner import Aligner
 from deephemnma.alignment.exhaustive_search import make_exhaustive_search
 from deephemnma.alignment.scale import Scales, compute_scales
-from deephemnma.alignment.schedule import Level, make_band_within, make_level
+from deephemnma.alignment.schedule import LONGEST_STEP, Level, make_band_within, make_level
+from deephemnma.alignment.status import SearchRange
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
@@ -69,7 +70,7 @@ def make_levels(
     return [
         make_level(model, modes, coarse, kept=2 * finalists + 2, iterations=COARSE_STEPS, tolerance=COARSE_TOLERANCE),
         make_level(model, modes, between, kept=finalists, iterations=MIDDLE_STEPS, tolerance=COARSE_TOLERANCE),
-        make_level(model, modes, full, kept=1, iterations=settings.iterations, tolerance=FINE_TOLERANCE),
+        make_level(model, modes, full, kept=finalists, iterations=settings.iterations, tolerance=FINE_TOLERANCE),
     ]
 
 
@@ -87,9 +88,19 @@ def assemble_aligner(
         strategy=strategy,
         levels=levels,
         scales=scales,
+        searched=_find_range(levels, scales=scales, settings=settings),
         formation=formation,
         mode_numbers=modes.numbers,
         reject_below=settings.reject_below,
         batch_size=settings.batch_size,
         likelihood=settings.likelihood,
+    )
+
+
+def _find_range(levels: list[Level], *, scales: Scales, settings: EstimateSettings) -> SearchRange:
+    """Return what the search covers: no less than what lies about a single conformation or shift."""
+    band = levels[0].band
+    return SearchRange(
+        amplitude=scales.amplitude * max(settings.amplitude_range, settings.amplitude_spacing / 2),
+        shift=min(max(settings.shift_range, LONGEST_STEP * band.resolution), band.box_size * band.pixel_size / 2),
     )

@@ -28,15 +28,18 @@ class Fit:
         The best state of each image and the likelihood there.
     converged
         True where the last step was predicted to gain less than the tolerance.
+    gain
+        Log likelihood gained since the start.
     """
 
     state: State
     evaluation: Evaluation
     converged: Bool[Tensor, "images"]
+    gain: Float[Tensor, "images"]
 
     def select(self, rows: Int[Tensor, "rows"]) -> "Fit":
         """Return the fits of `rows`."""
-        return Fit(self.state.select(rows), self.evaluation.select(rows), self.converged[rows])
+        return Fit(self.state.select(rows), self.evaluation.select(rows), self.converged[rows], self.gain[rows])
 
 
 def fit(
@@ -67,7 +70,7 @@ def fit(
         In units of the log likelihood; 0.01 is a seventh of a standard deviation.
     """
     best = evaluate(observations, projector, start)
-    found = Fit(start, best, torch.zeros_like(best.cost, dtype=torch.bool))
+    found = Fit(start, best, torch.zeros_like(best.cost, dtype=torch.bool), torch.zeros_like(best.cost))
     damping = torch.full_like(best.contrast, FIRST_DAMPING)
     for _ in range(iterations):
         active = (~found.converged).nonzero()[:, 0]
@@ -117,4 +120,4 @@ def _accept(
     place[active] = torch.arange(len(active), device=place.device)
     state = found.state.replace_where(better, trial_state.select(place))
     evaluation = found.evaluation.replace_where(better, trial.select(place))
-    return Fit(state, evaluation, found.converged), gain
+    return Fit(state, evaluation, found.converged, found.gain + gain.clamp_min(0)), gain

@@ -108,7 +108,8 @@ def make_refinement_aligner(
     free = _find_free(refinement.strategy, modes.n_modes)
     if not free.all():
         levels = [replace(level, projector=HeldProjector(level.projector, free=free)) for level in levels]
-    return assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
+    aligner = assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
+    return replace(aligner, searched=aligner.searched.include(initial))
 
 
 def _make_local(start: Start, projector: Projector) -> SearchStrategy:

@@ -59,7 +59,7 @@ def make_band_within(full: Band, *, resolution: float) -> Band:
 
 
 def descend(observations: Observations, levels: list[Level], starts: State, *, scales: Scales) -> Fit:
-    """Refine the starts of every image level by level; the last level keeps one state an image.
+    """Refine the starts of every image level by level; return the states that the last level keeps, the best first.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a fit explains its image as well as noise allows."""
+"""Whether a fit explains its image as well as a right one would."""
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,14 @@ from deephemnma.alignment.state import State
 from deephemnma.imaging.projector import Projector
 from deephemnma.imaging.synthesis import ImageFormation
 
+MOST_OUTSIDE = 3.0
+"""Conformations beyond the searched range count so many standard deviations at the most: they are unlikely, not ruled
+out (a prior of 1 % in a hundred times the volume)."""
+MOST_ABOVE = 3.0
+"""Scores above this tell no more: a contrast that is far too high is no better sign."""
+LEAST_SHARE = 1e-3
+"""Of the signal's energy, that must lie beyond the search's resolution to be judged apart."""
+
 
 def compute_scores(
     observations: Observations,
@@ -18,12 +26,18 @@ def compute_scores(
     evaluation: Evaluation,
     *,
     formation: ImageFormation,
+    outside: Float[Tensor, "images"],
 ) -> Float[Tensor, "images"]:
-    """Return minus the number of standard deviations by which a fit is worse than a right one would be.
+    """Return by how many standard deviations a fit is better than right ones are on average; wrong ones are worse.
 
-    Two signs tell a wrong minimum. The residual at low resolution is stronger than the noise, chi-square against its
-    mean and variance. And the fitted contrast is low, for a wrong projection correlates less: it is compared with
-    that of the data set. Each counts only where it is bad; the score is minus the root of the sum of their squares.
+    The fit was chosen among many by the components of the search, which therefore fit well even where it is wrong. The
+    finer components had no say in that choice: at a wrong minimum the contrast that they show is low. So the score is
+    the deviation of their contrast from what is expected; less the root of the sum of squares of two signs that count
+    only where they are bad: chi-square of the residual at the resolution of the search, and how far the amplitudes lie
+    outside the range that was searched.
+
+    The contrast to be expected is that of the data set, or as far as this varies from image to image, that of the
+    coarse components of the same image.
 
     Parameters
     ----------
@@ -33,16 +47,41 @@ def compute_scores(
         The end of the fit, at full resolution.
     formation
         Says the contrast to be expected, and how much it varies from image to image.
+    outside
+        Standard deviations by which the amplitudes lie outside the searched range, 0 or more.
 
     Returns
     -------
     score
-        Zero is best.
+        About standard normal for right fits.
     """
     value = projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
     residual = observations.data - evaluation.contrast[:, None] * value
-    degrees = 2 * observations.band.n_components
+    degrees = observations.degrees
     misfit = (residual.abs().square().sum(1) - degrees) / (2 * degrees) ** 0.5
-    variance = 1 / evaluation.curvature[:, -1, -1].clamp_min(1e-30) + formation.contrast_spread**2
-    weakness = (formation.contrast - evaluation.contrast) / variance.sqrt()
-    return 0 - torch.hypot(misfit.clamp_min(0), weakness.clamp_min(0))  # not "-torch...", which writes -0 in tables
+    inner, energy = (value.conj() * observations.data).real.sum(1), value.abs().square().sum(1)
+    strength = _compare_contrast(inner, energy, evaluation, formation=formation)
+    return strength.clamp_max(MOST_ABOVE) - torch.hypot(misfit.clamp_min(0), outside.clamp_max(MOST_OUTSIDE))
+
+
+def _compare_contrast(
+    inner: Float[Tensor, "images"],
+    energy: Float[Tensor, "images"],
+    evaluation: Evaluation,
+    *,
+    formation: ImageFormation,
+) -> Float[Tensor, "images"]:
+    """Return how many standard deviations the contrast of the finer components lies above what is expected.
+
+    `inner` and `energy`, of the coarse components: product of projection and data, square of the projection. Where
+    there are no finer components all are judged together.
+    """
+    all_energy = evaluation.curvature[:, -1, -1].clamp_min(1e-30)
+    fine_energy = (all_energy - energy).clamp_min(1e-30)
+    variance = formation.contrast_spread**2
+    trust = variance * energy / (variance * energy + 1)  # in this image rather than in the data set
+    expected = formation.contrast + trust * (inner / energy.clamp_min(1e-30) - formation.contrast)
+    excess = evaluation.contrast * all_energy - inner - expected * fine_energy
+    fine = excess / (fine_energy + variance * (1 - trust) * fine_energy.square()).sqrt()
+    all_together = (evaluation.contrast - formation.contrast) / (1 / all_energy + variance).sqrt()
+    return torch.where(fine_energy > LEAST_SHARE * all_energy, fine, all_together)
