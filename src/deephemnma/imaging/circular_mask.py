@@ -29,8 +29,8 @@ def fill_background(
     """Replace what lies beyond `radius` (A) by noise.
 
     Zeros there would take noise away, and a likelihood that expects it would call every fit too good; noise of the
-    same spectrum leaves all components with the variance they had. The mean of the background is subtracted, for a
-    step at the edge would be a signal. All images get the same pattern, so that none depends on its neighbours.
+    same spectrum leaves all components with the variance they had. The mean of a ring at the edge is subtracted, for a
+    step there would be a signal. All images get the same pattern, so that none depends on its neighbours.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def fill_background(
     """
     box, device = noise.box_size, images.device
     outside = make_background_mask(box, radius / noise.pixel_size).to(device)
-    background = (images * outside).sum((1, 2), keepdim=True) / outside.sum().clamp_min(1)
+    ring = outside - make_background_mask(box, radius / noise.pixel_size + EDGE).to(device)
+    background = (images * ring).sum((1, 2), keepdim=True) / ring.sum().clamp_min(1e-6)
     pattern = _draw_pattern(noise, optics.to(device) if optics is not None else None, device=device)
     inside = 1 - outside
     return inside * (images - background) + (1 - inside.square()).sqrt() * pattern

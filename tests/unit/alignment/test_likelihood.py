@@ -1,0 +1,179 @@
+"""Mask, band limit, B-factor, optics groups and prior: what each does to the likelihood."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deephemnma.alignment.bound import compute_bound
+from deephemnma.alignment.levenberg import fit
+from deephemnma.alignment.objective import evaluate, invert_fisher
+from deephemnma.alignment.observation import make_observations
+from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
+from deephemnma.alignment.residual import concatenate_sums, estimate_b_factor, estimate_residual_noise, sum_shells
+from deephemnma.core.error import InputError
+from deephemnma.core.fourier import make_frequencies
+from deephemnma.imaging.band import make_band
+from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.imaging.noise_estimation import estimate_noise
+from deephemnma.imaging.synthesis import project_images
+from deephemnma.settings.likelihood import LikelihoodSettings
+
+BOX, PIXEL = 48, 1.8
+
+
+def _draw_noise(noise, optics, *, seed: int) -> torch.Tensor:
+    ctf = compute_ctf(optics, make_frequencies(BOX, PIXEL).double()).float()
+    return noise.draw(len(optics), generator=torch.Generator().manual_seed(seed), ctf=ctf, group=optics.group)
+
+
+@pytest.mark.parametrize("mask_radius", [0.0, 30.0])
+@pytest.mark.parametrize("low_resolution", [0.0, 25.0])
+def test_whitened_noise_has_unit_variance(molecule, mask_radius, low_resolution):
+    """Coloured noise, in part through the CTF, of two groups; masked or not, every shell that counts is white."""
+    case = molecule.make_case(64, snr=1.0)
+    shells = torch.arange(len(case.formation.noise.power))
+    power = 1 + 4 * (-shells / 8.0).exp()
+    scale = torch.ones(2, len(power))
+    scale[1] = 3 - shells / 20
+    noise = replace(case.formation.noise, power=power, structural=power / 2, group_scale=scale)
+    optics = replace(case.source.optics, group=torch.arange(64) % 2)
+    likelihood = LikelihoodSettings(mask_radius=mask_radius, low_resolution=low_resolution)
+    observed = make_observations(
+        _draw_noise(noise, optics, seed=1), make_band(BOX, PIXEL), optics=optics, noise=noise, likelihood=likelihood
+    )
+    counts = observed.band.frequencies.norm(dim=1) >= (1 / low_resolution if low_resolution else 0)
+    assert bool((observed.data[:, ~counts] == 0).all())
+    assert observed.degrees == 2 * int(counts.sum())
+    shell = observed.band.shells[counts]
+    power = observed.data.abs().square()[:, counts].mean(0) / 2
+    for first in range(4 if low_resolution else 1, 23, 3):
+        inside = (shell >= first) & (shell < first + 3)
+        share = power[inside].mean()
+        # Beyond the mask all images show the same noise.
+        draws = 1 if mask_radius else 64
+        assert float(share) == pytest.approx(1, abs=4 / (draws * int(inside.sum())) ** 0.5)
+
+
+def test_a_mask_hides_what_lies_beyond(bright):
+    images, noise = bright.source.images, bright.formation.noise
+    spoilt = images.clone()
+    spoilt[:, :4] += 50 * images.std()
+    band, masked = make_band(BOX, PIXEL), LikelihoodSettings(mask_radius=20.0)
+    options = {"optics": bright.source.optics, "noise": noise, "likelihood": masked}
+    plain, hidden = (make_observations(each, band, **options).data for each in (images, spoilt))
+    seen = make_observations(spoilt, band, optics=bright.source.optics, noise=noise).data
+    assert float((seen - plain).abs().max()) > 10
+    torch.testing.assert_close(hidden, plain, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("true_b", [0.0, 80.0])
+def test_the_b_factor_is_recovered_within_its_error(molecule, true_b):
+    """At the true poses: the information is that of the bound, 64 images of SNR 0.5 tell it to some 3 A^2."""
+    case = molecule.make_case(64, snr=0.5, seed=11)
+    faded = project_images(
+        molecule.model, molecule.modes, case.poses, case.amplitudes, box_size=BOX, pixel_size=PIXEL,
+        optics=case.source.optics, b_factor=true_b,
+    )  # fmt: skip
+    images = faded + _draw_noise(case.formation.noise, case.source.optics, seed=12)
+    projector, noise = molecule.make_projector(), case.formation.noise
+    found, fitted = 0.0, case.truth
+    for _ in range(2):
+        observed = make_observations(images, projector.band, optics=case.source.optics, noise=noise, b_factor=found)
+        ended = fit(observed, projector, fitted, step_scale=molecule.scales.to_vector(3), iterations=6)
+        sums = sum_shells(
+            observed, projector, ended.state, ended.evaluation, good=torch.ones(64, dtype=torch.bool),
+            optics=case.source.optics, noise=noise, corners=noise,
+        )  # fmt: skip
+        found, fitted = estimate_b_factor(sums, present=found, edge=BOX * PIXEL), ended.state
+    # Fisher information of B, the contrast of each image fitted.
+    squares = (torch.arange(sums.energy.shape[1]) / (BOX * PIXEL)).square()
+    energy = sums.energy / sums.energy.sum(1, keepdim=True)
+    spread = (energy * squares**2).sum(1) - (energy * squares).sum(1).square()
+    deviation = float((sums.energy.sum(1) * spread / 16).sum()) ** -0.5
+    assert deviation < 5
+    assert found == pytest.approx(true_b, abs=4 * deviation)
+    if not true_b:
+        assert found == 0
+
+
+def test_a_faded_model_has_wider_error_bars(bright):
+    molecule = bright.molecule
+    sharp, faded = (
+        compute_bound(
+            molecule.model, molecule.modes, bright.poses, bright.amplitudes, optics=bright.source.optics,
+            formation=replace(bright.formation, b_factor=b_factor),
+        ).diagonal(dim1=1, dim2=2)
+        for b_factor in (0.0, 100.0)
+    )  # fmt: skip
+    assert bool((faded > sharp).all())
+
+
+def test_residuals_tell_the_noise_of_groups(molecule):
+    """Two groups, one three times as noisy: corners give the ratio, residuals the level, together the truth."""
+    case = molecule.make_case(64, snr=2.0, seed=13)
+    optics = replace(case.source.optics, group=torch.arange(64) % 2)
+    power = case.formation.noise.power
+    noise = replace(case.formation.noise, group_scale=torch.stack((torch.ones_like(power), torch.full_like(power, 3))))
+    source = type(case.source)(molecule.project(case) + _draw_noise(noise, optics, seed=14), optics)
+    corners = estimate_noise(source, radius=38.0)
+    projector = molecule.make_projector()
+    observed = make_observations(source.images, projector.band, optics=optics, noise=corners)
+    evaluation = evaluate(observed, projector, case.truth)
+    sums = sum_shells(
+        observed, projector, case.truth, evaluation, good=torch.ones(64, dtype=torch.bool), optics=optics,
+        noise=corners, corners=corners,
+    )  # fmt: skip
+    found = estimate_residual_noise(concatenate_sums([sums]), corners, has_ctf=True, max_index=23)
+    ctf = compute_ctf(optics, projector.band.frequencies.double()).float()
+    told = found.compute_power(projector.band.shells, ctf, optics.group)
+    true = noise.compute_power(projector.band.shells, ctf, optics.group)
+    for number in (0, 1):
+        share = (told / true)[number::2]
+        assert float(share.mean()) == pytest.approx(1, abs=0.05)
+        assert float(share.std()) < 0.15
+
+
+def test_a_prior_of_no_weight_changes_nothing(bright):
+    projector = bright.molecule.make_projector()
+    wide = make_prior((float("inf"),), scales=bright.molecule.scales, n_modes=3)
+    plain = bright.observe()
+    first, second = (evaluate(each, projector, bright.truth) for each in (plain, replace(plain, prior=wide)))
+    for name in ("cost", "contrast", "gradient", "curvature"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+
+
+def test_a_tight_prior_pins_the_amplitudes_and_the_error_bars_say_so(bright):
+    molecule, projector = bright.molecule, bright.molecule.make_projector()
+    tight = make_prior((1e-3, 1e-3, 2e-3), scales=molecule.scales, n_modes=3)
+    observed = replace(bright.observe(), prior=tight)
+    start = replace(bright.truth, amplitudes=torch.zeros(8, 3))
+    found = fit(observed, projector, start, step_scale=molecule.scales.to_vector(3), iterations=20)
+    rmsd = found.state.amplitudes / molecule.scales.amplitude
+    assert float(rmsd.abs().max()) < 2e-3
+    deviations = invert_fisher(found.evaluation.curvature).diagonal(dim1=1, dim2=2).sqrt()[:, :3]
+    wanted = torch.tensor([1e-3, 1e-3, 2e-3]) * molecule.scales.amplitude
+    torch.testing.assert_close(deviations, wanted.double().expand(8, -1), rtol=1e-3, atol=0)
+
+
+def test_how_far_a_prior_moved_the_answer_is_known_from_the_answer(bright):
+    """One step back from the posterior's optimum arrives at the likelihood's."""
+    molecule, projector = bright.molecule, bright.molecule.make_projector()
+    deviations = invert_fisher(evaluate(bright.observe(), projector, bright.truth).curvature)
+    width = float(deviations.diagonal(dim1=1, dim2=2)[:, :3].sqrt().mean()) / molecule.scales.amplitude
+    prior = make_prior((4 * width,), scales=molecule.scales, n_modes=3)
+    free, drawn = (
+        fit(each, projector, bright.truth, step_scale=molecule.scales.to_vector(3), iterations=30, tolerance=1e-6)
+        for each in (bright.observe(), replace(bright.observe(), prior=prior))
+    )
+    told = compute_shift_by_prior(drawn.state.amplitudes, invert_fisher(drawn.evaluation.curvature), prior)
+    alone = invert_fisher(free.evaluation.curvature).diagonal(dim1=1, dim2=2)[:, :3].sqrt()
+    true = (free.state.amplitudes - drawn.state.amplitudes) / alone
+    assert float(true.abs().max()) > 1
+    torch.testing.assert_close(told, true.double(), atol=0.25, rtol=0.25)
+
+
+def test_a_prior_has_one_width_or_one_a_mode(molecule):
+    assert make_prior((), scales=molecule.scales, n_modes=3) is None
+    with pytest.raises(InputError, match="--prior-rmsd has 2 values for 3 modes"):
+        make_prior((1.0, 2.0), scales=molecule.scales, n_modes=3)
