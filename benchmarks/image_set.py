@@ -111,13 +111,14 @@ def _make_beads(options: Options, count: int) -> ImageSet:
 
 
 def _make_path(options: Options, count: int) -> ImageSet:
-    folder = options.work / "path"
+    frames = min(FRAMES, count)
+    folder = options.work / f"path_{frames}"
     if not (folder / "frames.cif").exists():
         folder.mkdir(parents=True, exist_ok=True)
         ends = [options.data / "structures" / f"{name}_chainA.pdb" for name in ("4ake", "1ake")]
         first, last = _find_common_atoms(*(select_sites(read_structure(path), "heavy") for path in ends))
         write_models(folder / "start.cif", first, first.positions[None])
-        step = torch.linspace(0, 1, FRAMES, dtype=torch.float64)[:, None, None]
+        step = torch.linspace(0, 1, frames, dtype=torch.float64)[:, None, None]
         write_models(folder / "frames.cif", first, torch.lerp(first.positions[None], last.positions[None], step))
     reference = _store(options, "ak_common", folder / "start.cif", NetworkOptions(), modes="7-12")
     conformation = ConformationOptions(distribution="models", models=folder / "frames.cif")

@@ -13,7 +13,7 @@ import torch
 from hemnma import compare_with_hemnma
 from image_set import ENTRIES, ImageSet, Options, make_image_set
 from rigid_fit import Nearest, compute_rmsd, find_nearest, make_nearest_truth
-from summary import summarize
+from summary import FAILED, LOST, summarize
 from table import CpuClock
 
 from deephemnma.alignment.aligner import Aligner, align_images
@@ -91,7 +91,7 @@ def measure_set(number: int, options: Options) -> list[dict[str, object]]:
     truth = _find_truth(images, folder, reference)
     row = {
         "name": ENTRIES[number].name,
-        **summarize(found, truth.estimates, truth.bound, n_sites=reference.model.n_sites),
+        **_summarize(found, truth, reference),
     }
     row |= {"CPU s an image": cost, "bank (CPU s)": bank, "preparation (CPU s)": preparation + bank}
     row |= {"peak memory (GiB)": memory, **_compare_sites(found, truth, reference)}
@@ -165,7 +165,7 @@ def _refine(
     )
     found = align_with_progress(aligner, particles, label="refinement")
     cost = clock.seconds / len(found)
-    row = summarize(found, truth.estimates, truth.bound, n_sites=reference.model.n_sites)
+    row = _summarize(found, truth, reference)
     kept = ("ratio", "failed", "failed, not noticed", "coverage 68 %", "z SD")
     return {name: row[name] for name in kept} | {"CPU s an image": cost}
 
@@ -222,13 +222,18 @@ def _find_targets(images: ImageSet, truth: Estimates, reference: Reference) -> t
     return coordinates[:, rows]
 
 
+def _summarize(found: Estimates, truth: Truth, reference: Reference) -> dict[str, object]:
+    rule = FAILED if truth.nearest is None else LOST
+    return summarize(found, truth.estimates, truth.bound, n_sites=reference.model.n_sites, rule=rule)
+
+
 def _compare_sites(found: Estimates, truth: Truth, reference: Reference) -> dict[str, float]:
     """Return how near the conformations come to the true coordinates, and how near they could."""
     if truth.targets is None:
         return {}
     rmsd = compute_rmsd(reference.model, reference.modes, found.amplitudes, truth.targets)
     errors = compute_errors(found, truth.estimates)
-    right = errors.geodesic_angle < math.radians(3)
+    right = errors.geodesic_angle < LOST.angle
     mean, best = float(rmsd[right].mean()), float(truth.nearest.rmsd[right].mean())
     return {
         "RMSD to the true sites (A)": mean,

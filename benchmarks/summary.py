@@ -14,20 +14,26 @@ from deephemnma.metrics.summary import FailureRule, find_failures
 MEAN_OF_NORMAL = math.sqrt(2 / math.pi)
 """Mean absolute value of a normal variable over its standard deviation."""
 GROUPS = ("amplitude", "rotation", "shift")
-FAILED_ANGLE = math.radians(3.0)
+FAILED = FailureRule(angle=math.radians(3.0), displacement=1.0)
+LOST = FailureRule(angle=math.radians(10.0), displacement=3.0)
+"""Where the reference cannot be the molecule of the images: errors beyond these are another minimum, not mismatch."""
 
 
-def summarize(found: Estimates, truth: Estimates, bound: torch.Tensor | None, *, n_sites: int) -> dict[str, object]:
+def summarize(
+    found: Estimates, truth: Estimates, bound: torch.Tensor | None, *, n_sites: int, rule: FailureRule = FAILED
+) -> dict[str, object]:
     """Return the figures by name.
 
     Errors are mean absolute ones over the images that did not fail, and the bound is the mean absolute error of a
     method that reaches it, so that the two can be compared; "ratio" is the root mean square error of these images in
-    units of the bound, 1 at the bound. Coverage is of all images that have error bars, failed ones too.
+    units of the bound, 1 at the bound. Coverage is of all images that have error bars, failed ones too. An image has
+    failed beyond 5 standard deviations of the bound (where there is none, the displacement of `rule`), or the angle of
+    `rule`.
     """
     errors = compute_errors(found, truth)
     deviations = None if bound is None else bound.diagonal(dim1=-2, dim2=-1).sqrt()
-    failed = find_failures(errors, n_sites=n_sites, bound_sd=deviations, rule=FailureRule())
-    failed |= ~(errors.geodesic_angle <= FAILED_ANGLE)
+    failed = find_failures(errors, n_sites=n_sites, bound_sd=deviations, rule=rule)
+    failed |= ~(errors.geodesic_angle <= rule.angle)
     row: dict[str, object] = {"images": len(errors)}
     for name, columns in _list_groups(errors).items():
         unit = math.degrees(1) if name == "rotation" else 1.0
@@ -37,6 +43,7 @@ def summarize(found: Estimates, truth: Estimates, bound: torch.Tensor | None, *,
     row |= _compare_with_bound(errors, bound, failed=failed)
     row["failed"] = float(failed.double().mean())
     row["failed, not noticed"] = float((failed & ~errors.flagged).double().mean())
+    row["beyond 3 degrees"] = float((~(errors.geodesic_angle <= FAILED.angle)).double().mean())
     row["flagged, but right"] = float((~failed & errors.flagged).double().mean())
     row |= _check_error_bars(errors, failed=failed)
     row["AUC of the score"] = compute_auc(found.score, failed)

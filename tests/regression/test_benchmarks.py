@@ -17,21 +17,33 @@ def run(name: str, folder: Path, *options: str) -> list[dict]:
     return json.loads((folder / f"{name}.json").read_text())["rows"]
 
 
-TINY = ("--box-size", "48", "--estimate", "orientations=600", "max_conformations=60", "--workers", "0")
+TINY = ("--box-size", "48", "--workers", "0", "--estimate", "orientations=200", "max_conformations=20")
 
 
-def test_estimation_reaches_the_bound(tmp_path: Path) -> None:
-    options = ("--sets", "1,4,5", "--images", "12", "--seed", "1", *TINY)
+def test_estimation_is_measured_against_the_bound(tmp_path: Path) -> None:
+    options = ("--sets", "1,4,5", "--images", "8", "--seed", "1", *TINY, "pilot_images=8")
     rows = {row["set"]: row for row in run("estimation", tmp_path, *options)}
     assert list(rows) == [1, 4, 5]
-    # 12 images of 8 parameters: chance alone spreads the ratio by some 7 %; the bank is coarser than by default.
-    assert 0.7 < rows[1]["ratio"] < 1.4
-    assert 0.7 < rows[1]["refinement, ratio"] < 1.4
-    assert rows[1]["failed"] <= 4 / 12
-    # The bound knows less about images whose detail the B-factor has taken away.
+    # 8 images of 8 parameters: chance alone spreads the ratio by some 9 %, and 8 pilots do not tell the noise well.
+    assert 0.7 < rows[1]["refinement, ratio"] < 1.7
+    assert rows[1]["refinement, failed"] <= 3 / 8
+    assert rows[1]["CPU s an image"] < 5
+    # Images whose detail the B-factor has taken away say less.
     assert rows[4]["bound, amplitude"] > 1.3 * rows[1]["bound, amplitude"]
     assert rows[5]["ratio"] is None
     assert rows[5]["RMSD / best"] >= 1
+    # Measured again, times at least would differ.
+    assert run("estimation", tmp_path, *options, "--resume") == list(rows.values())
+
+
+def test_the_tier_of_many_images_runs_on_a_cpu_in_pieces(tmp_path: Path) -> None:
+    changes = ("--estimate", "orientations=50", "max_conformations=3", "pilot_images=4", "starts=4")
+    options = ("--images", "6", "--box-size", "32", "--device", "cpu", "--work", str(tmp_path / "work"), *changes)
+    (row,) = run("estimation_gpu", tmp_path, *options)
+    assert (row["images"], row["images with bound"]) == (6, 6)
+    assert row["images/s"] > 0.1
+    (again,) = run("estimation_gpu", tmp_path, *options)
+    assert again["images/s"] == row["images/s"]  # the finished block was not aligned again
 
 
 @pytest.mark.shared_data
