@@ -103,9 +103,11 @@ def make_refinement_aligner(
     hypotheses = _make_hypotheses(initial, alternatives, device)
     scales = compute_scales(model)
     start = Start(initial, hypotheses, known, scales, settings=settings, refinement=refinement, seed=seed)
+    free = _find_free(refinement.strategy, modes.n_modes)
+    if not free[: modes.n_modes].all():  # a prior on what is held would move it
+        settings = replace(settings, likelihood=replace(settings.likelihood, prior_rmsd=()))
     levels = make_levels(model, modes, source, settings=settings, finalists=refinement.finalists, device=device)
     strategy = _STRATEGIES[refinement.strategy](start, levels[0].projector)
-    free = _find_free(refinement.strategy, modes.n_modes)
     if not free.all():
         levels = [replace(level, projector=HeldProjector(level.projector, free=free)) for level in levels]
     aligner = assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)

@@ -20,6 +20,7 @@ from deephemnma.core.estimates import Estimates, Status, make_estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import compute_geodesic_angle, make_random_rotations, rotation_from_vector
 from deephemnma.settings.estimate import EstimateSettings
+from deephemnma.settings.likelihood import LikelihoodSettings
 from deephemnma.settings.refine import RefineSettings
 
 SETTINGS = EstimateSettings(
@@ -245,6 +246,24 @@ def test_poses_are_improved_around_the_given_ones_for_conformations_that_are_kep
     found = refine(case, given, strategy="rigid-local")
     assert torch.equal(found.amplitudes, given.amplitudes.float().double())
     assert int((angles(found, case.poses) < 4).sum()) >= 15
+
+
+def test_a_prior_does_not_move_conformations_that_are_kept(case):
+    given = give(case, degrees=3, bend=0)
+    strict = replace(SETTINGS, likelihood=LikelihoodSettings(prior_rmsd=(0.1,)))
+    found = refine(case, given, strategy="rigid-local", settings=strict)
+    assert torch.equal(found.amplitudes, given.amplitudes.float().double())
+    drawn = refine(case, given, settings=strict)
+    assert float(drawn.amplitudes.abs().mean()) < 0.5 * float(given.amplitudes.abs().mean())
+
+
+def test_given_conformations_beyond_the_search_are_not_out_of_range(case):
+    given = give(case, degrees=3, bend=0)
+    narrow = replace(SETTINGS, amplitude_range=0.5, shift_range=0.5)
+    statuses = refine(case, given, settings=narrow).status
+    assert float(given.amplitudes.abs().max()) > 2 * case.molecule.scales.amplitude
+    assert Status.OUT_OF_RANGE not in statuses
+    assert statuses.count(Status.CONVERGED) >= 13
 
 
 def test_what_is_held_has_no_error_bar_and_narrows_those_of_the_rest(case, ideal):
