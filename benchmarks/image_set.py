@@ -23,8 +23,8 @@ HARD_MICROSCOPE = {
     "defocus_um": 1.75,
     "defocus_spread_um": 1.25,
     "astigmatism_um": 0.1,
-    "noise_resolution": 20.0,
-    "noise_floor": 0.1,
+    "noise_resolution": 10.0,
+    "noise_floor": 0.3,
     "contrast_spread": 0.3,
     "b_factor": 50.0,
 }
