@@ -43,6 +43,8 @@ def compute_scores(
     ----------
     observations
         On the band of `projector`, which should be that of the search.
+    projector
+        The reference.
     state, evaluation
         The end of the fit, at full resolution.
     formation

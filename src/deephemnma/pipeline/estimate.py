@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from deephemnma.alignment.aligner import align_images
+from deephemnma.alignment.aligner import align_with_alternatives
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
 from deephemnma.core.estimates import Estimates
@@ -25,7 +25,8 @@ BLOCK = 32
 def run_estimate(settings: EstimateStage, *, output: Path | str) -> Path:
     """Find conformation, orientation and shift of every image from no prior knowledge.
 
-    Writes `estimates.parquet`, `estimates.star` and `image_formation.json` (the contrast and noise measured).
+    Writes `estimates.parquet`, `estimates.star`, `alternatives.parquet` (other minima of ambiguous images, which are
+    about as likely) and `image_formation.json` (the contrast and noise measured).
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
             )
             write_formation(formation, measured)
             advance(1)
-    (estimates,) = run_blocks(
+    estimates, alternatives = run_blocks(
         stage,
         len(particles),
         block_size=BLOCK,
@@ -62,7 +63,7 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
         n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
         label="estimated images",
     )
-    return {"images": len(estimates), **write_results(stage.path, estimates, particles)}
+    return {"images": len(estimates), **write_results(stage.path, estimates, particles, alternatives=alternatives)}
 
 
 def _prepare(settings: EstimateStage, reference: Reference, formation: Path) -> EstimateIds:
@@ -77,6 +78,6 @@ def _prepare(settings: EstimateStage, reference: Reference, formation: Path) -> 
     )
 
     def estimate(ids: Tensor) -> tuple[Estimates, ...]:
-        return (align_images(aligner, particles, ids),)
+        return align_with_alternatives(aligner, particles, ids)
 
     return estimate

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import USABLE, Estimates, Status
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.image_name import find_images
 from deephemnma.io.particles import ParticleStack, read_particles
@@ -18,6 +18,7 @@ from deephemnma.pipeline.formation import FORMATION_FILE, read_formation
 PARTICLES_FILE = "particles.star"
 ESTIMATES_FILE = "estimates.parquet"
 ESTIMATES_STAR = "estimates.star"
+ALTERNATIVES_FILE = "alternatives.parquet"
 TRUTH_FILE = "truth.parquet"
 
 
@@ -75,10 +76,24 @@ def find_formation(formation: Path | None, estimates: Path) -> ImageFormation | 
     return read_formation(beside) if beside.exists() else None
 
 
-def write_results(folder: Path, estimates: Estimates, particles: ParticleStack) -> dict[str, int]:
-    """Write both tables of a stage's estimates, and return how many images have which status."""
+def write_results(
+    folder: Path, estimates: Estimates, particles: ParticleStack, *, alternatives: Estimates | None = None
+) -> dict[str, str]:
+    """Write the tables of a stage's estimates, and return how many images have which status.
+
+    `alternatives` are other minima of ambiguous images: none, one or several rows an image.
+    """
     write_particle_star(
         folder / ESTIMATES_STAR, table=particles.table, optics_table=particles.optics_table, estimates=estimates
     )
     write_estimates(folder / ESTIMATES_FILE, estimates)
-    return {str(status): estimates.status.count(status) for status in Status if status in estimates.status}
+    if alternatives is not None:
+        write_estimates(folder / ALTERNATIVES_FILE, alternatives)
+    return count_statuses(estimates)
+
+
+def count_statuses(estimates: Estimates) -> dict[str, str]:
+    """Return how many images have which status, with the share, and how many did not work out whatever the reason."""
+    counts = {str(status): estimates.status.count(status) for status in Status if status in estimates.status}
+    lost = sum(count for status, count in counts.items() if status not in USABLE)
+    return {name: f"{count} ({count / len(estimates):.1%})" for name, count in (counts | {"left aside": lost}).items()}

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.alignment.aligner import Aligner, align_images
+from deephemnma.alignment.aligner import Aligner, align_with_alternatives
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
 from deephemnma.alignment.refinement import make_refinement_aligner
@@ -39,8 +39,9 @@ def run_refine(settings: RefineStage, *, output: Path | str) -> Path:
     """Finish predictions, estimates or other programs' poses.
 
     With the local strategy, images whose refined fit is rejected go through the search from no prior knowledge
-    (``fall_back``); the better of both answers is kept. Writes `estimates.parquet`, `estimates.star` and
-    `image_formation.json`; with a fall-back also `local.parquet`, what local refinement alone gave.
+    (``fall_back``); the better of both answers is kept. Writes `estimates.parquet`, `estimates.star`,
+    `alternatives.parquet` (other minima of ambiguous images) and `image_formation.json`; with a fall-back also
+    `local.parquet`, what local refinement alone gave.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
     if not formation.exists():
         known = find_formation(settings.formation, settings.estimates)
         write_formation(formation, known or _measure(settings, reference, device))
-    estimates, *local = run_blocks(
+    estimates, alternatives, *local = run_blocks(
         stage,
         len(particles),
         block_size=BLOCK,
@@ -73,7 +74,7 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
         n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
         label="refined images",
     )
-    summary = {"images": len(estimates), **write_results(stage.path, estimates, particles)}
+    summary = {"images": len(estimates), **write_results(stage.path, estimates, particles, alternatives=alternatives)}
     for refined in local:
         write_estimates(stage.path / LOCAL_FILE, refined)
         sent = sum(status in FAILED for status in refined.status)
@@ -112,24 +113,33 @@ def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> Es
         return make_search_aligner(reference.model, reference.modes, particles, **common)
 
     def refine(ids: Tensor) -> tuple[Estimates, ...]:
-        refined = align_images(refiner, particles, ids)
+        refined, others = align_with_alternatives(refiner, particles, ids)
         if not settings.refinement.falls_back:
-            return (refined,)
+            return refined, others
         rejected = torch.tensor([status in FAILED for status in refined.status]).nonzero()[:, 0]
         if len(rejected) == 0:
-            return refined, refined
-        searched = align_images(make_searcher(), particles, ids[rejected])
-        return keep_better(refined, rejected, searched), refined
+            return refined, others, refined
+        searched = align_with_alternatives(make_searcher(), particles, ids[rejected])
+        return *keep_better((refined, others), rejected, searched), refined
 
     return refine
 
 
-def keep_better(refined: Estimates, rows: Tensor, searched: Estimates) -> Estimates:
-    """Return `refined` with the rows `rows` replaced by those of `searched` that score higher."""
-    better = searched.score > refined.score[rows]
-    source = torch.arange(len(refined))
-    source[rows[better]] = len(refined) + better.nonzero()[:, 0]
-    return concatenate_estimates([refined, searched]).select(source)
+def keep_better(
+    refined: tuple[Estimates, Estimates], rows: Tensor, searched: tuple[Estimates, Estimates]
+) -> tuple[Estimates, Estimates]:
+    """Return `refined` with the rows `rows` replaced by those of `searched` that score higher.
+
+    Each is the estimates and the alternatives of some of the images, which follow the estimates that are kept.
+    """
+    better = searched[0].score > refined[0].score[rows]
+    source = torch.arange(len(refined[0]))
+    source[rows[better]] = len(refined[0]) + better.nonzero()[:, 0]
+    replaced = {searched[0].names[row] for row in better.nonzero()[:, 0].tolist()}
+    others = concatenate_estimates([refined[1], searched[1]])
+    taken = [name in replaced for name in refined[1].names] + [name not in replaced for name in searched[1].names]
+    kept = (~torch.tensor(taken, dtype=torch.bool)).nonzero()[:, 0]
+    return concatenate_estimates([refined[0], searched[0]]).select(source), others.select(kept)
 
 
 def _load_alternatives(estimates: Path, particles: ParticleStack) -> Float[Tensor, "images hypotheses 3 3"] | None:

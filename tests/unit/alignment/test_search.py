@@ -103,7 +103,12 @@ def test_right_fits_score_near_zero_and_wrong_ones_far_below(found, search, case
     wrong = replace(case.truth, rotations=turned)
     scores = [
         compute_scores(
-            observed, level.projector, state, evaluate(observed, level.projector, state), formation=case.formation
+            observed,
+            level.projector,
+            state,
+            evaluate(observed, level.projector, state),
+            formation=case.formation,
+            outside=torch.zeros(16),
         )
         for state in (case.truth, wrong)
     ]
@@ -111,10 +116,10 @@ def test_right_fits_score_near_zero_and_wrong_ones_far_below(found, search, case
     assert float(scores[1].max()) < -4
 
 
-def test_an_image_of_nothing_is_rejected(search, case):
+def test_an_image_of_nothing_is_junk(search, case):
     noise = case.formation.noise.draw(4, generator=torch.Generator().manual_seed(9))
     empty = type(case.source)(noise, case.source.optics.select(torch.arange(4)))
-    assert set(align_images(search, empty, torch.arange(4)).status) == {Status.REJECTED}
+    assert set(align_images(search, empty, torch.arange(4)).status) == {Status.JUNK}
 
 
 # Contrast and noise
