@@ -41,6 +41,8 @@ COLUMNS = {  # header of the table: name in the row
     "local: ratio": "refinement, ratio",
     "failed ": "refinement, failed",
     "CPU s ": "refinement, CPU s an image",
+    "limit: ratio": "limit, ratio",
+    " failed": "limit, failed",
     "bank s": "bank (CPU s)",
     "GiB": "peak memory (GiB)",
     "RMSD / best": "RMSD / best",

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import torch
 from image_set import FIELD_OF_VIEW, STRUCTURE
-from measurement import make_teller, measure_peak_memory
+from measurement import measure_peak_memory
 from memory_images import MemoryImages
-from summary import summarize
+from progress import make_teller
+from summary import SHORT, summarize
 from table import add_results_option, report
 
 from deephemnma.alignment.aligner import Aligner, align_images
@@ -215,7 +216,7 @@ def _summarize(
         "peak memory (GiB)": measure_peak_memory(),
         "beyond 3 degrees or 1 A": every["failed"],
         "images with bound": len(first),
-        **{name: near[name] for name in ("ratio", "failed", "failed, not noticed", "coverage 68 %", "z SD")},
+        **{name: near[name] for name in SHORT},
     }
 
 

@@ -13,6 +13,8 @@ from deephemnma.metrics.summary import FailureRule, find_failures
 
 MEAN_OF_NORMAL = math.sqrt(2 / math.pi)
 """Mean absolute value of a normal variable over its standard deviation."""
+SHORT = ("ratio", "failed", "failed, not noticed", "coverage 68 %", "z SD")
+"""Figures that say most."""
 GROUPS = ("amplitude", "rotation", "shift")
 FAILED = FailureRule(angle=math.radians(3.0), displacement=1.0)
 LOST = FailureRule(angle=math.radians(10.0), displacement=3.0)
