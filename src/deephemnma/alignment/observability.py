@@ -20,7 +20,7 @@ from deephemnma.imaging.gaussian_projector import GaussianProjector
 from deephemnma.imaging.synthesis import ImageFormation
 
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-POSE_RIVALS = ("rotation out of the image plane", "rotation in the image plane", "shift", "contrast")
+POSE_RIVALS = ("out-of-plane rotation", "in-plane rotation", "shift", "contrast")
 _POSE_COLUMNS = ((0, 1), (2,), (3, 4), (5,))
 """Columns of each of these behind the amplitudes'."""
 _UNSEEN = 1e-6
@@ -122,26 +122,21 @@ def compute_observability(
         Called with the number of (conformation, view) pairs done since the last call.
     """
     amplitudes = torch.zeros(1, modes.n_modes) if amplitudes is None else amplitudes
-    noise, (n_conformations, n_views) = formation.noise, (len(amplitudes), len(rotations))
-    band = make_band(noise.box_size, noise.pixel_size, device=device)
+    band = make_band(formation.noise.box_size, formation.noise.pixel_size, device=device)
     projector = GaussianProjector(model, modes, band)
-    transfer, signal_weights = _make_filters(band, optics, formation)
-    state = State(
-        rotations.repeat(n_conformations, 1, 1).float().to(device),
-        torch.zeros(n_conformations * n_views, 2, device=device),
-        amplitudes.repeat_interleave(n_views, dim=0).float().to(device),
-    )
+    filters = _make_filters(band, optics, formation)
+    state = _pair(rotations, amplitudes, device=device)
     found, signals = [], []
     numbers = (modes.n_modes + 6) * max(band.n_components, model.n_sites)
     for rows in torch.arange(len(state)).split(max(1, min(_LARGEST_BATCH, _BATCH_NUMBERS // numbers))):
-        fisher, signal = _compute_fisher(projector, state.select(rows.to(device)), transfer, signal_weights)
+        fisher, signal = _compute_fisher(projector, state.select(rows.to(device)), *filters)
         found.append(_marginalize(fisher.cpu(), n_modes=modes.n_modes, n_sites=model.n_sites))
         signals.append(signal)
         if advance is not None:
             advance(len(rows))
-    parts = (torch.cat(part).unflatten(0, (n_conformations, n_views)) for part in zip(*found, strict=True))
-    # At contrast 1 until here: all but the contrast itself is as well known as it is strong.
-    marginal, conditional, mimicry = parts
+    shape = (len(amplitudes), len(rotations))
+    marginal, conditional, mimicry = (torch.cat(part).unflatten(0, shape) for part in zip(*found, strict=True))
+    # Until here the contrast was 1; what is c times as strong is known c times as well.
     signal = formation.contrast**2 * float(torch.cat(signals).mean())
     return Observability(
         mode_numbers=modes.numbers,
@@ -153,6 +148,21 @@ def compute_observability(
         marginal=marginal / formation.contrast,
         conditional=conditional / formation.contrast,
         mimicry=mimicry,
+    )
+
+
+def _pair(
+    rotations: Float[Tensor, "views 3 3"],
+    amplitudes: Float[Tensor, "conformations modes"],
+    *,
+    device: torch.device | str,
+) -> State:
+    """Return every conformation from every view, unshifted: all views of the first, then of the next."""
+    n_conformations, n_views = len(amplitudes), len(rotations)
+    return State(
+        rotations.repeat(n_conformations, 1, 1).float().to(device),
+        torch.zeros(n_conformations * n_views, 2, device=device),
+        amplitudes.repeat_interleave(n_views, dim=0).float().to(device),
     )
 
 

@@ -97,7 +97,7 @@ def summarize_visibility(observability: Observability, *, target_rmsd: float) ->
                 rival_share=float(mimicry[mode, rival]),
                 seen=float((marginal[:, mode] <= target_rmsd).double().mean()),
                 seen_alone=float((conditional[:, mode] <= target_rmsd).double().mean()),
-                images_needed=max(1.0, math.ceil(excess)) if math.isfinite(excess) else math.inf,
+                images_needed=float(max(1, math.ceil(excess))) if math.isfinite(excess) else math.inf,
                 snr_needed=observability.snr * excess,
             )
         )

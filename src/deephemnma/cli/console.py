@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -30,10 +31,10 @@ def run_and_report(
         Name of a text file among the results, to be printed above the summary.
     """
     from deephemnma.pipeline.manifest import read_manifest
-    from deephemnma.pipeline.progress import listen_to_progress
+    from deephemnma.pipeline.progress import listen_to_announcements, listen_to_progress
 
     earlier = read_manifest(output)
-    with show_progress() as reporter, listen_to_progress(reporter):
+    with show_progress() as reporter, listen_to_progress(reporter), listen_to_announcements(tell):
         folder = run(settings, output=output)
     manifest = read_manifest(folder)
     if earlier is not None and earlier.status == "done" and earlier.finished == manifest.finished:
@@ -56,27 +57,35 @@ def _repeat_options(settings: Any) -> dict[str, str]:
         options["particles"] += f" --datadir {quote(str(settings.datadir))}"
     given = getattr(settings, "reference", None)
     if hasattr(given, "modes"):
-        options["reference"] = f"--reference {quote(str(given.reference))} --modes {quote(given.modes)}"
+        words = ["--reference", str(given.reference), "--modes", given.modes, *_list_changed(given.network)]
+        options["reference"] = " ".join(map(quote, words))
     return options
+
+
+def _list_changed(options: Any) -> list[str]:
+    """Return the options that are not as they come, as words of the command line."""
+    usual = type(options)()
+    changed = [each.name for each in fields(options) if getattr(options, each.name) != getattr(usual, each.name)]
+    return [word for name in changed for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
 
 
 def run_project_and_report(settings: RunStage, *, output: Path) -> None:
     """Run a project with a progress bar a stage and a line for each that is done; print the tables of its reports."""
     from deephemnma.pipeline.manifest import read_manifest
-    from deephemnma.pipeline.progress import listen_to_progress
+    from deephemnma.pipeline.progress import listen_to_announcements, listen_to_progress
     from deephemnma.pipeline.project import run_project
     from deephemnma.pipeline.reporting import REPORT_FILE, TABLES_FILE
 
     folders: list[Path] = []
 
-    def tell(name: str, folder: Path) -> None:
+    def tell_stage(name: str, folder: Path) -> None:
         manifest = read_manifest(folder)
         print(f"{name}: done in {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s)", flush=True)
         print_summary(manifest.summary)
         folders.append(folder)
 
-    with show_progress() as reporter, listen_to_progress(reporter):
-        run_project(settings, output=output, tell=tell)
+    with show_progress() as reporter, listen_to_progress(reporter), listen_to_announcements(tell):
+        run_project(settings, output=output, tell=tell_stage)
     for tables in (folder / TABLES_FILE for folder in folders):
         if tables.exists():
             print(f"\n{tables.read_text(encoding='utf8')}")
@@ -126,6 +135,11 @@ def show_progress() -> Iterator[Callable]:
     finally:
         if progress.tasks:
             progress.stop()
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence on stderr, above the bars."""
+    print(sentence, file=sys.stderr)
 
 
 def tell_mistake(command: str, message: str) -> None:

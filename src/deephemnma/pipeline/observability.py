@@ -87,10 +87,9 @@ def _look(settings: ObservabilityStage, stage: StageFolder) -> dict[str, Any]:
     summaries = summarize_visibility(found, target_rmsd=settings.target_rmsd)
     _write(stage.path, found, summaries, target_rmsd=settings.target_rmsd)
     best = [str(mode.mode_number) for mode in summaries if mode.seen >= 0.5]
-    low, high = settings.images.defocus_range
     return {
         "views": settings.views,
-        "underfocus (um)": f"{low:g}-{high:g}",
+        "underfocus (um)": settings.images.defocus_um,
         "SNR": found.snr,
         f"modes seen to {settings.target_rmsd:g} A RMSD from at least half of the views": ", ".join(best) or "none",
         "picture": str(stage.path / PICTURE),

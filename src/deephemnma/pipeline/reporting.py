@@ -22,6 +22,7 @@ from deephemnma.pipeline.formation import SIMULATION_FILE, read_formation
 from deephemnma.pipeline.fsc import read_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
 from deephemnma.pipeline.manifest import Manifest, read_manifest
+from deephemnma.pipeline.observability import MODES_TABLE, PICTURE
 from deephemnma.pipeline.particles import ESTIMATES_FILE, PARTICLES_FILE, TRUTH_FILE, load_particles
 from deephemnma.pipeline.reconstruct import GROUPS_FILE, HALVES_FSC, MAP_FILE, MODEL_FSC
 from deephemnma.pipeline.reference import Reference, read_or_compute_modes
@@ -31,6 +32,7 @@ from deephemnma.pipeline.report.data import (
     GroupMap,
     ReportData,
     StageCost,
+    ViewSurvey,
     make_comparison,
 )
 from deephemnma.pipeline.report.page import write_report
@@ -104,6 +106,7 @@ def _report(settings: ReportStage, stage: StageFolder) -> dict[str, Any]:
         group_maps=tuple(part for each in _pick(done, "reconstruct") for part in _read_maps(each.folder)),
         costs=tuple(_make_cost(each) for each in done),
         remarks=_collect_remarks(done),
+        survey=next((_read_survey(each.folder) for each in _pick(done, "observability")), None),
     )
     write_report(stage.path / REPORT_FILE, data)
     if comparisons:
@@ -232,6 +235,10 @@ def _read_maps(folder: Path) -> list[GroupMap]:
         )
         for row in pd.read_csv(folder / GROUPS_FILE).itertuples()
     ]
+
+
+def _read_survey(folder: Path) -> ViewSurvey:
+    return ViewSurvey(pd.read_parquet(folder / MODES_TABLE), (folder / PICTURE).read_bytes())
 
 
 def _make_cost(each: _Done) -> StageCost:

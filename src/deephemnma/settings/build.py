@@ -104,7 +104,7 @@ def _convert_plain(value: Any, hint: type, where: str) -> Any:
             return int(float(value))
         if hint is float and not isinstance(value, bool):
             return float(value)
-        if hint is str and isinstance(value, str | int):
+        if hint is str and isinstance(value, str | int | float):
             return str(value)
     except (TypeError, ValueError):
         pass

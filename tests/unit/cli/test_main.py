@@ -87,7 +87,10 @@ def test_the_next_command_repeats_what_it_needs(capsys: pytest.CaptureFixture[st
 
     monkeypatch.setattr("deephemnma.pipeline.estimate.run_estimate", do_nothing)
     folder = tmp_path / "found it"
-    assert main(["estimate", "--particles", "p.star", "--reference", "r.pdb", "--modes", "7,8", "-o", str(folder)]) == 0
+    given = ["--particles", "p.star", "--reference", "r.pdb", "--modes", "7,8", "--sites", "ca", "--cutoff", "12"]
+    assert main(["estimate", *given, "-o", str(folder)]) == 0
     arguments = shlex.split(capsys.readouterr().out.partition("Next: ")[2])
-    for option, value in {"--particles": "p.star", "--estimates": str(folder), "--modes": "7,8"}.items():
+    wanted = dict(zip(given[::2], given[1::2], strict=True)) | {"--estimates": str(folder), "--cutoff": "12.0"}
+    for option, value in wanted.items():
         assert arguments[arguments.index(option) + 1] == value
+    assert "--n-modes" not in arguments  # as it comes

@@ -85,6 +85,14 @@ class StageCost:
 
 
 @dataclass(frozen=True)
+class ViewSurvey:
+    """What `deephemnma observability` foretold: its table with one row a mode, and its picture, a PNG."""
+
+    modes: pd.DataFrame
+    picture: bytes
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All that a report can show.
 
@@ -111,6 +119,8 @@ class ReportData:
         One a group, in the order of the group numbers.
     costs
         One a stage, in the order they ran.
+    survey
+        Which modes can be seen from which view.
     remarks
         Sentences for the head of the page, such as the share of images that fell back to the search.
     """
@@ -126,6 +136,7 @@ class ReportData:
     group_maps: tuple[GroupMap, ...] = ()
     costs: tuple[StageCost, ...] = ()
     remarks: tuple[str, ...] = ()
+    survey: ViewSurvey | None = None
 
 
 def make_comparison(

@@ -70,8 +70,12 @@ def format_figure(figure: Figure, *, caption: str, kind: str = "svg", dpi: int =
     # Without a date and with fixed identifiers, two reports of the same run are the same file.
     with rc_context({"svg.hashsalt": "deephemnma"}):
         figure.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    width = round(figure.get_figwidth() * 96)
+    return format_image(buffer.getvalue(), caption=caption, kind=kind, width=round(figure.get_figwidth() * 96))
+
+
+def format_image(content: bytes, *, caption: str, kind: str = "png", width: int) -> str:
+    """Return an image file, "svg" or "png", within the page, `width` CSS pixels wide where there is room."""
+    data = base64.b64encode(content).decode()
     mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
     image = f'<img width="{width}" alt="{escape(caption, quote=True)}" src="data:{mime};base64,{data}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -14,7 +14,13 @@ from deephemnma.pipeline.report.figure import (
     draw_slices,
     draw_training,
 )
-from deephemnma.pipeline.report.html import format_facts, format_figure, format_html_table, format_paragraph
+from deephemnma.pipeline.report.html import (
+    format_facts,
+    format_figure,
+    format_html_table,
+    format_image,
+    format_paragraph,
+)
 from deephemnma.pipeline.report.table import (
     make_calibration_table,
     make_cost_table,
@@ -22,12 +28,19 @@ from deephemnma.pipeline.report.table import (
     make_error_table,
     make_resolution_table,
 )
+from deephemnma.pipeline.report.view_map import make_visibility_table
+
+SURVEY_WIDTH = 900
+"""CSS pixels, at the most."""
+PNG_WIDTH = slice(16, 20)
+"""Where a PNG file has its width, a big-endian integer."""
 
 
 def make_sections(data: ReportData) -> dict[str, str]:
     """Return heading -> HTML of every section that `data` can fill, in the order of the page."""
     makers = {
         "What was run": _make_facts,
+        "What can be seen": _make_survey,
         "Errors": _make_errors,
         "Conformations found": _make_conformations,
         "Error bars": _make_error_bars,
@@ -55,6 +68,24 @@ def compute_crossings(groups: Sequence[GroupMap]) -> list[tuple[float, float, fl
 
 def _make_facts(data: ReportData) -> str:
     return format_facts(data.facts) if data.facts else ""
+
+
+def _make_survey(data: ReportData) -> str:
+    if data.survey is None:
+        return ""
+    note = (
+        "Foretold from the reference alone: the error bar that no method can beat in one image, its pose, contrast and "
+        "other amplitudes being unknown. Medians over the views. x all else known: how much larger that makes it; "
+        "chief rival: what takes most of it (share of the variance that would vanish were it known)."
+    )
+    caption = (
+        "Error bar by view, half the sphere of views for each mode (the other half is its mirror image); equal areas "
+        "are equal numbers of views."
+    )
+    table = format_html_table(make_visibility_table(data.survey.modes))
+    width = int.from_bytes(data.survey.picture[PNG_WIDTH])
+    picture = format_image(data.survey.picture, caption=caption, width=min(width, SURVEY_WIDTH))
+    return table + format_paragraph(note, kind="note") + picture
 
 
 def describe_rules(comparisons: Sequence[Comparison]) -> str:

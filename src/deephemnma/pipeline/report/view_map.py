@@ -23,7 +23,7 @@ from deephemnma.pipeline.report.table import Table
 
 MOST_COLUMNS = 4
 """Maps in a row at the most."""
-BEYOND_TILT = math.radians(115)
+BEYOND_TILT = math.radians(140)
 """The map goes on so far beyond the edge, from the mirrored views, so that it is smooth up to the edge."""
 SPAN = 100.0
 """Ratio of the largest to the smallest value that the colours tell apart."""
@@ -50,7 +50,7 @@ def draw_view_maps(found: Observability, summaries: Sequence[Visibility], *, tar
         axes.set_title(f"mode {mode.mode_number}: {mode.seen:.0%} of the views", fontsize=10)
     for axes in panels[len(values) :]:
         axes.set_axis_off()
-    label = "error bar of the amplitude in one image [Å RMSD]"
+    label = "error bar in one image [Å RMSD]"
     scale = ScalarMappable(norm, _make_colours())
     bar = figure.colorbar(scale, ax=panels.tolist(), label=label, extend="max", aspect=15 * rows)
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
@@ -64,8 +64,8 @@ def draw_view_maps(found: Observability, summaries: Sequence[Visibility], *, tar
 
 def make_visibility_table(modes: pd.DataFrame) -> Table:
     """Return the rows of `observability.parquet` as text."""
-    head = ("mode", "error bar [Å RMSD]", "best–worst view", "of q [Å]", "x all else known", "chief rival (share)")
-    head += ("SNR for target", "images for target", "verdict")
+    head = ("mode", "error bar [Å RMSD]", "best–worst", "of q [Å]", "x all else known", "chief rival (share)")
+    head += ("SNR for target", "verdict")
     rows = [
         (
             str(row.mode),
@@ -75,7 +75,6 @@ def make_visibility_table(modes: pd.DataFrame) -> Table:
             _show(row.loss),
             f"{row.rival} ({row.rival_share:.0%})",
             _show(row.snr_needed),
-            f"{row.images_needed:,.0f}" if math.isfinite(row.images_needed) else "–",
             row.verdict,
         )
         for row in modes.itertuples()
@@ -116,8 +115,7 @@ def _draw_map(axes: Axes, triangles: Triangulation, sd: np.ndarray, *, norm: Log
             triangles, np.log(values), [math.log(target)], colors="white", linewidths=1.6, linestyles="solid"
         )
         line.set_clip_path(frame)
-    for ring in RINGS:
-        radius = float(_place(np.radians(ring)))
+    for ring, radius in zip(RINGS, _place(np.radians(RINGS)), strict=True):
         axes.add_patch(Circle((0, 0), radius, fill=False, ec="black", lw=1.0 if ring == 90 else 0.4))
         above = {"xytext": (0, 1.5), "textcoords": "offset points"}
         axes.annotate(f"tilt {ring}°", (0, -radius), fontsize=6, ha="center", va="bottom", **above)
