@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from deephemnma.alignment.levenberg import Fit
-from deephemnma.alignment.objective import invert_fisher
+from deephemnma.alignment.objective import invert_curvature, invert_fisher
 from deephemnma.alignment.observation import Observations, make_observations
 from deephemnma.alignment.prior import make_prior
 from deephemnma.alignment.scale import Scales
@@ -23,7 +23,7 @@ from deephemnma.alignment.status import (
     name_statuses,
 )
 from deephemnma.alignment.strategy import SearchStrategy
-from deephemnma.core.estimates import Estimates, Status, concatenate_estimates
+from deephemnma.core.estimates import Contrasts, Estimates, Status, concatenate_estimates
 from deephemnma.core.particle import ImageSource, Poses
 from deephemnma.imaging.bad_image import find_bad_images
 from deephemnma.imaging.synthesis import ImageFormation
@@ -150,9 +150,9 @@ def align_with_alternatives(
     estimates, alternatives = [], []
     for rows in ids.split(aligner.batch_size):
         part = align_batch(aligner, source, rows)
-        estimates.append(_make_estimates(part, tuple(names[row] for row in rows.tolist()), aligner.mode_numbers))
+        estimates.append(_make_estimates(aligner, part, tuple(names[row] for row in rows.tolist())))
         others = tuple(names[row] for row in rows[part.alternative_of.cpu()].tolist())
-        alternatives.append(_make_estimates(part.alternatives, others, aligner.mode_numbers))
+        alternatives.append(_make_estimates(aligner, part.alternatives, others))
     return concatenate_estimates(estimates), concatenate_estimates(alternatives)
 
 
@@ -199,8 +199,9 @@ def _score(
     )
 
 
-def _make_estimates(aligned: Alignment, names: tuple[str, ...], mode_numbers: tuple[int, ...]) -> Estimates:
-    state = aligned.fit.state
+def _make_estimates(aligner: Aligner, aligned: Alignment, names: tuple[str, ...]) -> Estimates:
+    state, evaluation = aligned.fit.state, aligned.fit.evaluation
+    spread = invert_curvature(evaluation.curvature, held=aligner.levels[-1].projector.held)[:, -1]
     return Estimates(
         names=names,
         poses=Poses(state.rotations.double().cpu(), state.shifts.double().cpu()),
@@ -208,5 +209,6 @@ def _make_estimates(aligned: Alignment, names: tuple[str, ...], mode_numbers: tu
         covariance=aligned.covariance.cpu(),
         score=aligned.score.double().cpu(),
         status=aligned.status,
-        mode_numbers=mode_numbers,
+        mode_numbers=aligner.mode_numbers,
+        contrasts=Contrasts(evaluation.contrast.double().cpu(), spread.cpu()),
     )

@@ -87,6 +87,17 @@ def invert_fisher(
 ) -> Float[Tensor, "images inner inner"]:
     """Return the covariance of (amplitudes, rotation, shift) with the contrast marginalised: the Cramer-Rao bound.
 
+    This block of the inverse is the inverse of a Schur complement: each of its diagonal elements is the variance of one
+    parameter when nothing is known of all others. See :func:`invert_curvature`.
+    """
+    return invert_curvature(curvature, held=held)[:, :-1, :-1]
+
+
+def invert_curvature(
+    curvature: Float[Tensor, "images parameters parameters"], *, held: tuple[int, ...] = ()
+) -> Float[Tensor, "images parameters parameters"]:
+    """Return the covariance of (amplitudes, rotation, shift, contrast).
+
     Computed in float64 after scaling to a unit diagonal, for the units of the parameters differ by orders of magnitude.
     A direction the data do not see has infinite variance. The parameters `held` have NaN, and the others the covariance
     given these.
@@ -99,4 +110,4 @@ def invert_fisher(
     inverse = torch.where(unseen[:, None, None], torch.inf, inverse)
     inverse = inverse * scale[:, :, None] * scale[:, None, :]
     inverse[:, held, :] = inverse[:, :, held] = torch.nan
-    return inverse[:, :-1, :-1]
+    return inverse

@@ -43,6 +43,31 @@ FAILED = (Status.NO_IMPROVEMENT, Status.REJECTED, Status.JUNK)
 
 
 @dataclass(frozen=True)
+class Contrasts:
+    """Fitted contrast of each image.
+
+    Attributes
+    ----------
+    values
+        Grey values of the image for a projection of 1.
+    covariance
+        With amplitudes, rotation and shift, as in :class:`Estimates`, and last its own variance.
+    """
+
+    values: Float[Tensor, "images"]
+    covariance: Float[Tensor, "images parameters"]
+
+    @property
+    def standard_deviations(self) -> Float[Tensor, "images"]:
+        """Error bar of each contrast."""
+        return self.covariance[:, -1].sqrt()
+
+    def select(self, rows: Int[Tensor, "rows"]) -> "Contrasts":
+        """Return the contrasts of `rows`."""
+        return Contrasts(self.values[rows], self.covariance[rows])
+
+
+@dataclass(frozen=True)
 class Estimates:
     """Conformation and pose of each image, with error bars.
 
@@ -63,6 +88,8 @@ class Estimates:
         One a image.
     mode_numbers
         The users' numbers of the columns of `amplitudes`.
+    contrasts
+        None where no contrast was fitted.
     """
 
     names: tuple[str, ...]
@@ -72,6 +99,7 @@ class Estimates:
     score: Float[Tensor, "images"]
     status: tuple[Status, ...]
     mode_numbers: tuple[int, ...]
+    contrasts: Contrasts | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -97,6 +125,7 @@ class Estimates:
             score=self.score[rows],
             status=tuple(self.status[row] for row in kept),
             mode_numbers=self.mode_numbers,
+            contrasts=None if self.contrasts is None else self.contrasts.select(rows),
         )
 
     def select_status(self, *wanted: Status) -> "Estimates":
@@ -127,7 +156,8 @@ def make_estimates(
 
 
 def concatenate_estimates(parts: list[Estimates]) -> Estimates:
-    """Return the rows of all `parts` (same modes) as one."""
+    """Return the rows of all `parts` (same modes) as one; with contrasts if all have them."""
+    contrasts = [part.contrasts for part in parts if part.contrasts is not None]
     return Estimates(
         names=tuple(name for part in parts for name in part.names),
         poses=Poses(
@@ -138,4 +168,9 @@ def concatenate_estimates(parts: list[Estimates]) -> Estimates:
         score=torch.cat([part.score for part in parts]),
         status=tuple(status for part in parts for status in part.status),
         mode_numbers=parts[0].mode_numbers,
+        contrasts=_concatenate_contrasts(contrasts) if len(contrasts) == len(parts) else None,
     )
+
+
+def _concatenate_contrasts(parts: list[Contrasts]) -> Contrasts:
+    return Contrasts(torch.cat([part.values for part in parts]), torch.cat([part.covariance for part in parts]))

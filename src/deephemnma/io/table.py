@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates
+from deephemnma.core.estimates import Contrasts, Estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import euler_to_rotation, rotation_to_euler
 from deephemnma.io.atomic import require_file, write_beside
@@ -22,6 +22,7 @@ EULER_COLUMNS = ["rot_deg", "tilt_deg", "psi_deg"]
 SHIFT_COLUMNS = ["shift_x_angstrom", "shift_y_angstrom"]
 ROTATION_PARAMETERS = ["rotation_x_deg", "rotation_y_deg", "rotation_z_deg"]
 AMPLITUDE_PREFIX = "amplitude_"
+CONTRAST_COVARIANCE = "contrast_covariance"
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
@@ -75,9 +76,10 @@ def make_estimates_table(estimates: Estimates) -> pd.DataFrame:
     """Return one row an image.
 
     Columns: ``image``; ``rot_deg tilt_deg psi_deg``; ``shift_x_angstrom shift_y_angstrom``; ``amplitude_<mode>`` (A);
-    ``sd_`` of amplitudes, of small rotations about the view axes and of shifts; ``score``; ``status``; and
-    ``covariance``, the flattened covariance of the parameters in the order (and units, A and degrees) of the ``sd_``
-    columns.
+    ``sd_`` of amplitudes, of small rotations about the view axes and of shifts; ``score``; ``status``; where it was
+    fitted ``contrast`` and ``sd_contrast``; and ``covariance``, the flattened covariance of the parameters in the order
+    (and units, A and degrees) of the ``sd_`` columns, with ``contrast_covariance``, that of the contrast with them and
+    with itself.
     """
     parameters = _name_parameters(estimates.mode_numbers)
     covariance = _scale_covariance(estimates.covariance.cpu().double(), math.degrees(1)).numpy()
@@ -88,8 +90,28 @@ def make_estimates_table(estimates: Estimates) -> pd.DataFrame:
     columns |= _name_columns(parameters[: estimates.n_modes], estimates.amplitudes)
     columns |= {f"sd_{name}": deviations[:, column] for column, name in enumerate(parameters)}
     columns |= {"score": estimates.score.cpu().double().numpy(), "status": [str(status) for status in estimates.status]}
+    if estimates.contrasts is not None:
+        columns |= _make_contrast_columns(estimates.contrasts)
     columns["covariance"] = list(covariance.reshape(len(estimates), len(parameters) ** 2))
     return pd.DataFrame(columns)
+
+
+def _make_contrast_columns(contrasts: Contrasts) -> dict[str, object]:
+    covariance = _scale_contrast_covariance(contrasts.covariance.cpu().double(), math.degrees(1))
+    return {
+        "contrast": contrasts.values.cpu().double().numpy(),
+        "sd_contrast": contrasts.standard_deviations.cpu().double().numpy(),
+        CONTRAST_COVARIANCE: list(covariance.numpy()),
+    }
+
+
+def _read_contrasts(table: pd.DataFrame, *, n_parameters: int) -> Contrasts | None:
+    """Return the contrasts of a table; None where it has none."""
+    if CONTRAST_COVARIANCE not in table.columns:
+        return None
+    flat = torch.from_numpy(np.array(table[CONTRAST_COVARIANCE].tolist(), dtype=np.float64))
+    covariance = flat.reshape(len(table), n_parameters + 1)
+    return Contrasts(_stack(table, ["contrast"])[:, 0], _scale_contrast_covariance(covariance, math.radians(1)))
 
 
 def _name_parameters(mode_numbers: tuple[int, ...]) -> list[str]:
@@ -107,6 +129,15 @@ def _scale_covariance(
     scale = torch.ones(covariance.shape[-1], dtype=covariance.dtype)
     scale[-5:-2] = factor
     return covariance * scale[:, None] * scale
+
+
+def _scale_contrast_covariance(
+    covariance: Float[Tensor, "images parameters"], factor: float
+) -> Float[Tensor, "images parameters"]:
+    """Change the unit of the three rotations, which stand before the two shifts and the contrast."""
+    scale = torch.ones(covariance.shape[-1], dtype=covariance.dtype)
+    scale[-6:-3] = factor
+    return covariance * scale
 
 
 def _read_parquet(path: Path | str) -> Estimates:
@@ -129,6 +160,7 @@ def _read_parquet(path: Path | str) -> Estimates:
         score=_stack(table, ["score"])[:, 0],
         status=parse_status(table["status"], source=str(path)),
         mode_numbers=numbers,
+        contrasts=_read_contrasts(table, n_parameters=len(parameters)),
     )
 
 
@@ -151,6 +183,9 @@ def select_modes(estimates: Estimates, numbers: tuple[int, ...], *, source: str)
         raise InputError(f"{source} has no amplitude of mode {missing[0]}: its modes are {estimates.mode_numbers}.")
     columns = [estimates.mode_numbers.index(number) for number in numbers]
     kept = [*columns, *range(estimates.n_modes, estimates.n_modes + 5)]
+    contrasts = estimates.contrasts
+    if contrasts is not None:
+        contrasts = Contrasts(contrasts.values, contrasts.covariance[:, [*kept, -1]])
     return Estimates(
         names=estimates.names,
         poses=estimates.poses,
@@ -159,6 +194,7 @@ def select_modes(estimates: Estimates, numbers: tuple[int, ...], *, source: str)
         score=estimates.score,
         status=estimates.status,
         mode_numbers=numbers,
+        contrasts=contrasts,
     )
 
 

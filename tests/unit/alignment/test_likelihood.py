@@ -7,7 +7,7 @@ import torch
 
 from deephemnma.alignment.bound import compute_bound
 from deephemnma.alignment.levenberg import fit
-from deephemnma.alignment.objective import evaluate, invert_fisher
+from deephemnma.alignment.objective import evaluate, invert_curvature, invert_fisher
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
 from deephemnma.alignment.residual import concatenate_sums, estimate_b_factor, estimate_residual_noise, sum_shells
@@ -95,6 +95,27 @@ def test_the_b_factor_is_recovered_within_its_error(molecule, true_b):
     assert found == pytest.approx(true_b, abs=4 * deviation)
     if not true_b:
         assert found == 0
+
+
+def test_the_error_bar_of_the_contrast_is_its_scatter(molecule):
+    """200 draws of noise on one image: the contrast scatters as its error bar says, and with what it is tied to."""
+    count = 200
+    case, rows = molecule.make_case(1, snr=1.5, seed=6), torch.zeros(200, dtype=torch.long)
+    optics = case.source.optics.select(rows)
+    images = molecule.project(case) + _draw_noise(case.formation.noise, optics, seed=15)
+    projector = molecule.make_projector()
+    observed = make_observations(images, projector.band, optics=optics, noise=case.formation.noise)
+    truth = case.truth.select(rows)
+    found = fit(observed, projector, truth, step_scale=molecule.scales.to_vector(3), iterations=15)
+    covariance = invert_curvature(found.evaluation.curvature).mean(0)
+    contrast = found.evaluation.contrast.double()
+    scatter = float((contrast - 1).square().mean())
+    assert scatter == pytest.approx(float(covariance[-1, -1]), rel=3.5 * (2 / count) ** 0.5)
+    strongest = int((covariance[-1, :3] / covariance.diagonal()[:3].sqrt()).abs().argmax())
+    amplitude = (found.state.amplitudes - truth.amplitudes)[:, strongest].double()
+    scale = float((covariance[-1, -1] * covariance[strongest, strongest]).sqrt())
+    together = float((amplitude * (contrast - 1)).mean())
+    assert together / scale == pytest.approx(float(covariance[-1, strongest]) / scale, abs=3.5 / count**0.5)
 
 
 def test_a_faded_model_has_wider_error_bars(bright):

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from deephemnma.core.estimates import Estimates, Status, concatenate_estimates, make_estimates
+from deephemnma.core.estimates import Contrasts, Estimates, Status, concatenate_estimates, make_estimates
 from deephemnma.core.landscape import Landscape
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import make_random_rotations
@@ -51,6 +53,16 @@ def test_concatenation_undoes_a_split(estimates):
     for field in ("amplitudes", "covariance", "score"):
         assert torch.equal(getattr(joined, field), getattr(estimates, field))
     assert torch.equal(joined.poses.rotations, estimates.poses.rotations)
+
+
+def test_contrasts_go_with_their_rows(estimates):
+    values = torch.arange(6, dtype=torch.float64)
+    full = replace(estimates, contrasts=Contrasts(values, values[:, None] ** 2 + torch.arange(8)))
+    parts = [full.select(torch.tensor([4, 1])), full.select(torch.tensor([0]))]
+    joined = concatenate_estimates(parts).contrasts
+    assert joined.values.tolist() == [4, 1, 0]
+    assert joined.standard_deviations.square().tolist() == pytest.approx([23, 8, 7])
+    assert concatenate_estimates([parts[0], estimates]).contrasts is None
 
 
 def test_standard_deviations_are_roots_of_the_diagonal(estimates):

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from deephemnma.core.error import InputError
-from deephemnma.core.estimates import Estimates, Status
+from deephemnma.core.estimates import Contrasts, Estimates, Status
 from deephemnma.io.particles import read_particles
 from deephemnma.io.star import write_particle_star
 from deephemnma.io.table import make_estimates_table, read_estimates, read_table, write_estimates, write_table
@@ -28,6 +29,23 @@ def test_estimates_come_back(tmp_path, estimates):
     found = read_estimates(tmp_path / "estimates.parquet")
     _assert_same(found, estimates, tolerance=1e-12)
     torch.testing.assert_close(found.covariance, estimates.covariance, atol=1e-12, rtol=0)
+
+
+def test_contrasts_come_back_with_their_error_bars(tmp_path, estimates):
+    root = torch.randn(6, 9, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    contrasts = Contrasts(1 + torch.arange(6, dtype=torch.float64), (root @ root.mT)[:, -1])
+    estimates = replace(estimates, contrasts=contrasts)
+    write_estimates(tmp_path / "a.parquet", estimates)
+    found = read_estimates(tmp_path / "a.parquet").contrasts
+    torch.testing.assert_close(found.values, contrasts.values)
+    torch.testing.assert_close(found.covariance, contrasts.covariance, atol=1e-12, rtol=0)
+    table = make_estimates_table(estimates)
+    assert table["sd_contrast"][2] == pytest.approx(float(contrasts.covariance[2, -1].sqrt()))
+    assert table["contrast_covariance"][2][4] == pytest.approx(math.degrees(float(contrasts.covariance[2, 4])))
+    chosen = read_estimates(tmp_path / "a.parquet", mode_numbers=(11, 7)).contrasts
+    torch.testing.assert_close(chosen.covariance, contrasts.covariance[:, [2, 0, 3, 4, 5, 6, 7, 8]])
+    write_estimates(tmp_path / "none.parquet", estimates.select_status(Status.PREDICTED))
+    assert read_estimates(tmp_path / "none.parquet").contrasts.covariance.shape == (0, 9)
 
 
 def test_columns_are_those_that_users_know(estimates):
