@@ -1,0 +1,34 @@
+"""What a stage's summary says of the likelihood: the B-factor measured, and what a prior did."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
+from deephemnma.alignment.scale import compute_scales
+from deephemnma.core.estimates import Estimates
+from deephemnma.pipeline.formation import read_formation
+from deephemnma.pipeline.reference import Reference
+from deephemnma.settings.likelihood import LikelihoodSettings
+
+
+def summarize_likelihood(
+    estimates: Estimates, *, reference: Reference, likelihood: LikelihoodSettings, formation: Path
+) -> dict[str, Any]:
+    """Return the B-factor and, with a prior, how often it moved an amplitude by more than 1 sd.
+
+    The share is one of images with error bars; the sd is what the image alone would leave.
+    """
+    summary: dict[str, Any] = {"B-factor (A^2)": read_formation(formation).b_factor}
+    prior = make_prior(likelihood.prior_rmsd, scales=compute_scales(reference.model), n_modes=reference.modes.n_modes)
+    if prior is None:
+        return summary
+    known = estimates.covariance.isfinite().flatten(1).all(dim=1)
+    shift = compute_shift_by_prior(estimates.amplitudes[known], estimates.covariance[known], prior)
+    return summary | {"share moved by the prior, > 1 sd": _share_beyond(shift, 1.0)}
+
+
+def _share_beyond(shift: Tensor, limit: float) -> float:
+    beyond = (shift.abs() > limit).any(dim=1)
+    return float(beyond.double().mean()) if len(beyond) else 0.0
