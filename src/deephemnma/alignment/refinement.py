@@ -111,7 +111,9 @@ def make_refinement_aligner(
     if not free.all():
         levels = [replace(level, projector=HeldProjector(level.projector, free=free)) for level in levels]
     aligner = assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
-    return replace(aligner, searched=aligner.searched.include(initial))
+    aligner = replace(aligner, searched=aligner.searched.include(initial))
+    # What is held may be wrong on purpose, and then no fit is as good as noise allows: the score alone tells.
+    return aligner if free.all() else replace(aligner, reject_below=-math.inf)
 
 
 def _make_local(start: Start, projector: Projector) -> SearchStrategy:

@@ -16,7 +16,8 @@ class RefineSettings:
     """What is searched, then refined. local: everything, around what is given; amplitudes that are not given (poses of
     another program) over the conformations of the search. conformation: amplitudes alone; the given poses are kept.
     rigid: orientation and shift from no prior knowledge, each image against its given conformation, which is kept (the
-    reference itself where none is given). rigid-local: the same around the given pose."""
+    reference itself where none is given). rigid-local: the same around the given pose. What is kept gets no error bar;
+    and as it may be wrong, no image is rejected for a fit worse than noise allows: the score tells."""
     candidates: int = 96
     """States tried around each given one at the resolution of the search, 1 or more; the given one is the first."""
     starts: int = 8

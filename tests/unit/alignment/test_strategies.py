@@ -248,6 +248,15 @@ def test_poses_are_improved_around_the_given_ones_for_conformations_that_are_kep
     assert int((angles(found, case.poses) < 4).sum()) >= 15
 
 
+def test_a_pose_is_not_rejected_for_the_conformation_that_was_to_be_kept(case):
+    """A conformation 2 A off: no pose explains the images as well as noise allows, but the right ones are found."""
+    given = give(case, degrees=5, bend=2.0)
+    found = refine(case, given, strategy="rigid-local")
+    assert float(found.score.median()) < -3
+    assert Status.REJECTED not in found.status
+    assert float(angles(found, case.poses).median()) < 8
+
+
 def test_a_prior_does_not_move_conformations_that_are_kept(case):
     given = give(case, degrees=3, bend=0)
     strict = replace(SETTINGS, likelihood=LikelihoodSettings(prior_rmsd=(0.1,)))
