@@ -4,7 +4,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial, wraps
 from importlib import import_module
 from itertools import takewhile
@@ -12,6 +12,7 @@ from itertools import takewhile
 import tyro
 
 from deephemnma.cli.console import tell_mistake
+from deephemnma.cli.section import retitle_sections
 from deephemnma.core.error import InputError
 from deephemnma.settings.stage import STAGES
 
@@ -21,6 +22,23 @@ MISTAKE = 2
 _NO_NUMBER = re.compile(
     r"Error parsing (\S+): (?:invalid literal for int\(\) with base 10|could not convert .*): ('.*')"
 )
+
+
+class _Screen(io.StringIO):
+    """Keeps what is printed, and is like standard output in what decides on colours and frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._output = sys.stdout
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of standard output, in the spelling that the parser knows."""
+        return (getattr(self._output, "encoding", None) or "utf-8").lower()
+
+    def isatty(self) -> bool:
+        """Return whether standard output is a terminal."""
+        return self._output.isatty()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,12 +79,13 @@ def _defer(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
 
 @contextmanager
 def _one_line_for_parsing(command: str) -> Iterator[None]:
-    """Replace the framed message of the parser by one line."""
-    printed = io.StringIO()
+    """Replace the framed message of the parser by one line, and the section heads of its help by titles."""
+    printed, shown = io.StringIO(), _Screen()
     try:
-        with redirect_stderr(printed):
+        with redirect_stderr(printed), redirect_stdout(shown):
             yield
     except SystemExit as ending:
+        print(retitle_sections(shown.getvalue()), end="")
         if ending.code == MISTAKE:
             tell_mistake(command, f"{_unframe(printed.getvalue())} See {f'deephemnma {command}'.strip()} --help.")
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deephemnma.cli.main import COMMANDS, main
+from deephemnma.cli.section import retitle_sections
 from deephemnma.pipeline.stage import run_stage
 
 HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "jaxtyping")
@@ -39,6 +40,27 @@ def test_help_tells_units_and_ranges(capsys: pytest.CaptureFixture[str]) -> None
     shown = " ".join(capsys.readouterr().out.split())
     assert "--snr FLOAT" in shown
     assert "Underfocus" in shown or "underfocus, um" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_titles_in_words(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No section is headed by the name of a settings' field, and every box is as wide as before."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("╭")]
+    assert any(head.startswith("╭─ Help and results ─") for head in heads)
+    assert [head for head in heads if " options ─" in head] == []
+    assert len({len(head) for head in heads}) == 1
+
+
+def test_titles_keep_the_colour_of_the_frame() -> None:
+    dim, reset = "\x1b[37;2m", "\x1b[0m"
+    line = f"{dim}╭{reset}{dim}─{reset} {dim}settings.search{reset}{dim} options{reset} {dim}{'─' * 60}╮{reset}"
+    title = "The search for pose and conformation"
+    assert (
+        retitle_sections(line) == f"{dim}╭─ {title} {'─' * (60 + len('settings.search options') - len(title))}╮{reset}"
+    )
+    assert retitle_sections("╭─ subcommands ───╮") == "╭─ subcommands ───╮"
 
 
 @pytest.mark.parametrize(
