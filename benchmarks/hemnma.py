@@ -70,7 +70,8 @@ def compare_with_hemnma(folder: Path, *, settings: EstimateSettings, width: floa
         rows.append(ours | {"preparation (CPU s)": preparation})
         for _, table, label, published in (run for run in RUNS if run[0] == name):
             theirs = read_hemnma_results(folder / name / table, mode_numbers=NUMBERS, pixel_size=PIXEL_SIZE)
-            rows.append(_make_row(name, label, theirs, truth, model=model, cost=published))
+            row = _make_row(name, label, theirs, truth, model=model, cost=published)
+            rows.append(row | {"AUC of the score": None})  # a cost, and of other scale
     return rows
 
 
