@@ -19,6 +19,10 @@ from deephemnma.settings.stage import STAGES
 COMMANDS = (*STAGES, "run")
 DESCRIPTION = "Conformation, orientation and shift of every cryo-EM particle, by normal modes and deep learning."
 MISTAKE = 2
+OUT_OF_MEMORY = (
+    "the memory of this machine is too small for this: make the images (--box-size) or what is done at once "
+    "(--batch-size, --workers) smaller; the same command then goes on or starts anew."
+)
 _NO_NUMBER = re.compile(
     r"Error parsing (\S+): (?:invalid literal for int\(\) with base 10|could not convert .*): ('.*')"
 )
@@ -52,10 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         tell_mistake(command, str(error))
         return MISTAKE
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        tell_mistake(command, f"{OUT_OF_MEMORY} ({error})")
+        return MISTAKE
     except KeyboardInterrupt:
         tell_mistake(command, "interrupted; the same command goes on from here.")
         return 130
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether it is numpy's or torch's error, on a CPU or GPU, that there is no memory left."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in text or "out of memory" in text
 
 
 def _parse(arguments: list[str], command: str) -> Callable[[], None]:

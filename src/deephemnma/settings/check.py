@@ -4,6 +4,9 @@ from collections.abc import Collection
 
 from deephemnma.core.error import InputError
 
+LARGEST_BOX = 4096
+"""Side of the largest images, pixels: more than any camera's particles, less than what fills a machine by a slip."""
+
 
 def check_positive(option: str, value: int | float) -> None:
     """Raise unless `value` is greater than 0."""

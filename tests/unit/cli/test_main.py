@@ -98,6 +98,36 @@ def test_interruption_is_no_traceback(capsys: pytest.CaptureFixture[str], monkey
     assert "goes on from here" in capsys.readouterr().err
 
 
+def ask_torch_for_too_much() -> None:
+    import torch
+
+    torch.empty(1 << 62, dtype=torch.uint8)
+
+
+def ask_numpy_for_too_much() -> None:
+    import numpy as np
+
+    np.empty(1 << 56)
+
+
+@pytest.mark.parametrize("ask", [ask_torch_for_too_much, ask_numpy_for_too_much])
+def test_too_little_memory_is_a_sentence(ask, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", lambda settings, *, output: ask())
+    assert main(["modes", "x.pdb", "-o", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert len(shown.splitlines()) == 1
+    assert "--box-size" in shown
+
+
+def test_other_errors_keep_their_traceback(monkeypatch, tmp_path) -> None:
+    def fail(settings: object, *, output: Path) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        main(["modes", "x.pdb", "-o", str(tmp_path)])
+
+
 @dataclass(frozen=True)
 class Nothing:
     """Settings of a stage that does nothing."""

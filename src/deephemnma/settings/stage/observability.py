@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deephemnma.core.error import InputError
-from deephemnma.settings.check import check_at_least, check_between, check_positive
+from deephemnma.settings.check import LARGEST_BOX, check_at_least, check_between, check_positive
 from deephemnma.settings.defocus import parse_defocus_range
 from deephemnma.settings.stage.reference import ReferenceOptions
 
@@ -51,7 +51,7 @@ class PlannedImages:
         if self.formation is not None and (self.box_size is not None or self.pixel_size is not None):
             raise InputError("--formation brings box and pixel size of its data set: leave these two out.")
         if self.box_size is not None:
-            check_between("--box-size", self.box_size, 16, 4096)
+            check_between("--box-size", self.box_size, 16, LARGEST_BOX)
         for option, value in (("--pixel-size", self.pixel_size), ("--snr", self.snr)):
             if value is not None:
                 check_positive(option, value)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deephemnma.core.error import InputError
-from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.check import LARGEST_BOX, check_between, check_positive
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class PrepareStage:
     datadir: Path | None = None
     """Folder that the image paths in the star file start from, if they do not resolve by themselves."""
     box_size: int | None = None
-    """Fourier-crop the images to this box, pixels, >= 16; the field of view stays."""
+    """Fourier-crop the images to this box, pixels, 16-4096; the field of view stays."""
     pixel_size: float | None = None
     """Instead of --box-size: crop to the even box whose pixel size comes nearest to this, A, > 0."""
     phase_flip: bool = False
@@ -30,7 +30,7 @@ class PrepareStage:
         if self.box_size is not None and self.pixel_size is not None:
             raise InputError("Give either --box-size or --pixel-size, not both.")
         if self.box_size is not None:
-            check_at_least("--box-size", self.box_size, 16)
+            check_between("--box-size", self.box_size, 16, LARGEST_BOX)
         for option, value in (("--pixel-size", self.pixel_size), ("--radius", self.radius)):
             if value is not None:
                 check_positive(option, value)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deephemnma.core.error import InputError
 from deephemnma.settings.check import check_at_least, check_between, check_one_of, check_positive
 from deephemnma.settings.modes import parse_mode_numbers
 
@@ -19,22 +20,25 @@ class NetworkOptions:
     cutoff: float | None = None
     """Sites up to this distance are joined by a spring, A, > 0; 8 if neither this nor --relative-cutoff is given."""
     relative_cutoff: float | None = None
-    """Instead of --cutoff: the distance below which lie this per cent, 0-100, of the distances of each site to its
-    three nearest (HEMNMA takes 95)."""
+    """Instead of --cutoff: the distance below which lie this per cent, above 0 and up to 100, of the distances of each
+    site to its three nearest (HEMNMA takes 95)."""
     n_modes: int = 20
     """Modes to compute, the six rigid ones included, >= 7."""
     width: float | None = None
     """Standard deviation of every Gaussian, A, > 0; by default that of an atom or of the residue a bead stands for."""
     target_error: float = 0.05
-    """For a map: error of the pseudoatoms' density, share of the map's effective range, 0-1."""
+    """For a map: error of the pseudoatoms' density, relative to the map's, 0.001-0.99."""
 
     def __post_init__(self) -> None:
         check_one_of("--sites", self.sites, SITES)
         check_at_least("--n-modes", self.n_modes, 7)
-        check_between("--target-error", self.target_error, 0.001, 1)
-        for option, value in (("--cutoff", self.cutoff), ("--width", self.width)):
+        check_between("--target-error", self.target_error, 0.001, 0.99)
+        lengths = (("--cutoff", self.cutoff), ("--relative-cutoff", self.relative_cutoff), ("--width", self.width))
+        for option, value in lengths:
             if value is not None:
                 check_positive(option, value)
+        if self.cutoff is not None and self.relative_cutoff is not None:
+            raise InputError("Give either --cutoff or --relative-cutoff, not both.")
         if self.relative_cutoff is not None:
             check_between("--relative-cutoff", self.relative_cutoff, 0, 100)
 

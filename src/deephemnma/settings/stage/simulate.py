@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from deephemnma.core.error import InputError
-from deephemnma.settings.check import check_at_least, check_between, check_positive
+from deephemnma.settings.check import LARGEST_BOX, check_at_least, check_between, check_positive
 from deephemnma.settings.stage.reference import ReferenceOptions
 
 Distribution = Literal["helix", "grid", "uniform", "normal", "clusters", "models"]
@@ -53,7 +53,7 @@ class ImageOptions:
     """The simulated microscope."""
 
     box_size: int = 128
-    """Side of the images, pixels, >= 16."""
+    """Side of the images, pixels, 16-4096."""
     pixel_size: float = 0.65
     """A, > 0."""
     snr: float = 0.1
@@ -100,7 +100,7 @@ class ImageOptions:
         )
 
     def __post_init__(self) -> None:
-        check_at_least("--box-size", self.box_size, 16)
+        check_between("--box-size", self.box_size, 16, LARGEST_BOX)
         check_positive("--pixel-size", self.pixel_size)
         check_positive("--snr", self.snr)
         check_at_least("--oversampling", self.oversampling, 1)
