@@ -10,9 +10,9 @@ from deephemnma.alignment.state import State
 from deephemnma.imaging.projector import Projector
 from deephemnma.imaging.synthesis import ImageFormation
 
-MOST_OUTSIDE = 3.0
+MOST_OUTSIDE = 2.0
 """Conformations beyond the searched range count so many standard deviations at the most: they are unlikely, not ruled
-out (a prior of 1 % in a hundred times the volume)."""
+out, and alone no ground for rejection."""
 MOST_ABOVE = 3.0
 """Scores above this tell no more: a contrast that is far too high is no better sign."""
 LEAST_SHARE = 1e-3
