@@ -13,9 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 import torch
+
+from deephemnma.distributed.device import number_worker
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PARENT_CHECK_SECONDS = 0.5
@@ -62,9 +65,13 @@ def map_blocks(prepare: Callable[[], Callable[[Any], Any]], items: Iterable[Any]
         yield from _map_here(prepare, items)
         return
     items = list(items)
+    context = get_context("spawn")
     with _single_thread_environment():
         pool = ProcessPoolExecutor(
-            n_workers, mp_context=get_context("spawn"), initializer=_start, initargs=(pickle.dumps(prepare),)
+            n_workers,
+            mp_context=context,
+            initializer=_start,
+            initargs=(pickle.dumps(prepare), context.Value("i", 0)),
         )
         try:
             yield from _drain({pool.submit(_run, item) for item in items})
@@ -90,9 +97,12 @@ def _drain(pending: set[Future]) -> Iterator[Done]:
             yield future.result()
 
 
-def _start(pickled: bytes) -> None:
+def _start(pickled: bytes, started: Synchronized) -> None:
     """Keep what makes this process's worker. Plain pickling copies tensors, which processes would share otherwise."""
     global _prepare
+    with started.get_lock():
+        number_worker(started.value)
+        started.value += 1
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     torch.set_num_threads(1)
     _prepare = pickle.loads(pickled)

@@ -31,7 +31,7 @@ class GaussianProjector(Projector):
 
     def __init__(self, model: GaussianModel, modes: Modes, band: Band, *, tolerance: float = 1e-4) -> None:
         self.band = band
-        self.n_modes = modes.n_modes
+        self.n_modes, self.n_sites = modes.n_modes, model.n_sites
         device = band.rows.device
         self._model, self._modes = model.to(device), modes.to(device)
         self._weights = self._model.weights / band.box_size  # transforms are orthonormal

@@ -24,11 +24,14 @@ class Projector(ABC):
         Number of amplitudes that the reference takes.
     held
         Numbers of the parameters whose derivatives are zero by intent, so that a descent leaves them where they are.
+    n_sites
+        Number of moving sites; 0 for a map.
     """
 
     band: Band
     n_modes: int
     held: tuple[int, ...] = ()
+    n_sites: int = 0
 
     @abstractmethod
     def project(

@@ -19,6 +19,14 @@ Block = tuple[int, int]
 EstimateIds = Callable[[Tensor], tuple[Estimates, ...]]
 """What makes estimates of images from their ids; several, where an image has several hypotheses."""
 
+BLOCK = 32
+"""Images of a block on a CPU."""
+
+
+def choose_block_size(batch_size: int, device: torch.device) -> int:
+    """Return how many images a block has: a batch on a GPU, which is fast with many images at once alone."""
+    return BLOCK if device.type == "cpu" else max(BLOCK, batch_size)
+
 
 def run_blocks(
     stage: StageFolder,

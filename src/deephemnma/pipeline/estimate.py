@@ -1,5 +1,6 @@
 """The stage `estimate`."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,16 @@ from deephemnma.alignment.aligner import align_with_alternatives
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
 from deephemnma.core.estimates import Estimates
-from deephemnma.distributed.device import choose_device, choose_workers
-from deephemnma.pipeline.blocks import EstimateIds, run_blocks
+from deephemnma.distributed.device import choose_device
+from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.likelihood import summarize_likelihood
+from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import load_particles, write_results
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.settings.stage.estimate import EstimateStage
-
-BLOCK = 32
 
 
 def run_estimate(settings: EstimateStage, *, output: Path | str) -> Path:
@@ -47,6 +48,11 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     particles = load_particles(settings.particles, datadir=settings.datadir)
     device = choose_device(settings.device)
+    block_size = choose_block_size(settings.search.batch_size, device)
+    plan = plan_alignment(
+        reference, particles, search=settings.search, workers=settings.workers, block_size=block_size, device=device
+    )
+    settings = replace(settings, search=replace(settings.search, batch_size=plan.batch_size))
     formation = stage.path / FORMATION_FILE
     if not formation.exists():
         with track_progress("contrast and noise", 1) as advance:
@@ -58,12 +64,18 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
     estimates, alternatives = run_blocks(
         stage,
         len(particles),
-        block_size=BLOCK,
+        block_size=block_size,
         prepare=partial(_prepare, settings, reference, formation),
-        n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
+        n_workers=plan.n_workers,
         label="estimated images",
     )
-    return {"images": len(estimates), **write_results(stage.path, estimates, particles, alternatives=alternatives)}
+    return {
+        "images": len(estimates),
+        **write_results(stage.path, estimates, particles, alternatives=alternatives),
+        **summarize_likelihood(
+            estimates, reference=reference, likelihood=settings.search.likelihood, formation=formation
+        ),
+    }
 
 
 def _prepare(settings: EstimateStage, reference: Reference, formation: Path) -> EstimateIds:

@@ -1,5 +1,6 @@
 """The stage `refine`."""
 
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.pilot import measure_formation
 from deephemnma.alignment.refinement import make_refinement_aligner
 from deephemnma.core.estimates import FAILED, Estimates, concatenate_estimates
-from deephemnma.distributed.device import choose_device, choose_workers
+from deephemnma.distributed.device import choose_device
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles import ParticleStack
 from deephemnma.io.table import read_estimates, select_modes, write_estimates
-from deephemnma.pipeline.blocks import EstimateIds, run_blocks
+from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.likelihood import summarize_likelihood
+from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import (
     find_formation,
     load_estimates,
@@ -31,7 +34,6 @@ from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.settings.stage.refine import RefineStage
 
-BLOCK = 32
 LOCAL_FILE = "local.parquet"
 
 
@@ -62,6 +64,11 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     particles = load_particles(settings.particles, datadir=settings.datadir)
     device = choose_device(settings.device)
+    block_size = choose_block_size(settings.search.batch_size, device)
+    plan = plan_alignment(
+        reference, particles, search=settings.search, workers=settings.workers, block_size=block_size, device=device
+    )
+    settings = replace(settings, search=replace(settings.search, batch_size=plan.batch_size))
     formation = stage.path / FORMATION_FILE
     if not formation.exists():
         known = find_formation(settings.formation, settings.estimates)
@@ -69,9 +76,9 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
     estimates, alternatives, *local = run_blocks(
         stage,
         len(particles),
-        block_size=BLOCK,
+        block_size=block_size,
         prepare=partial(_prepare, settings, reference, formation),
-        n_workers=choose_workers(settings.workers, device, n_blocks=len(particles)),
+        n_workers=plan.n_workers,
         label="refined images",
     )
     summary = {"images": len(estimates), **write_results(stage.path, estimates, particles, alternatives=alternatives)}
@@ -79,7 +86,9 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
         write_estimates(stage.path / LOCAL_FILE, refined)
         sent = sum(status in FAILED for status in refined.status)
         summary |= {"sent to the search": sent, "share sent to the search": sent / len(estimates)}
-    return summary
+    return summary | summarize_likelihood(
+        estimates, reference=reference, likelihood=settings.search.likelihood, formation=formation
+    )
 
 
 def _measure(settings: RefineStage, reference: Reference, device: torch.device) -> ImageFormation:

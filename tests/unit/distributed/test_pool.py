@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,14 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.seed import make_image_generator
-from deephemnma.distributed.device import choose_device, choose_workers, count_cores
+from deephemnma.distributed import device
+from deephemnma.distributed.device import (
+    choose_device,
+    choose_gpu,
+    choose_workers,
+    count_cores,
+    measure_free_memory,
+)
 from deephemnma.distributed.pool import map_blocks
 
 
@@ -127,3 +135,32 @@ def test_number_of_workers() -> None:
     assert choose_workers(0, cpu, n_blocks=1000) == count_cores()
     assert choose_workers(8, cpu, n_blocks=3) == 3
     assert choose_workers(0, torch.device("cuda"), n_blocks=9) == 1
+
+
+def test_workers_take_the_gpus_in_turn() -> None:
+    assert [choose_gpu(worker, n_gpus=3) for worker in range(5)] == [0, 1, 2, 0, 1]
+    assert choose_gpu(None, n_gpus=3) is None
+    assert choose_gpu(4, n_gpus=0) is None
+
+
+def tell_number() -> Callable[[int], int | None]:
+    return lambda item: (time.sleep(0.2), device._worker)[1]
+
+
+def test_each_worker_has_a_number() -> None:
+    assert {done.result for done in map_blocks(tell_number, range(8), n_workers=2)} == {0, 1}
+    assert device._worker is None
+
+
+def test_free_memory_is_that_of_the_host_or_of_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < measure_free_memory(cpu) <= host
+    monkeypatch.setattr(device, "_GROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert measure_free_memory(cpu) == 4_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert measure_free_memory(cpu) > 4_000_000
+    monkeypatch.setattr(device, "_MEMINFO", tmp_path / "absent")  # not Linux
+    assert measure_free_memory(cpu) == host
