@@ -9,6 +9,7 @@ from torch import Tensor
 from deephemnma.alignment.levenberg import Fit
 from deephemnma.alignment.objective import invert_curvature, invert_fisher
 from deephemnma.alignment.observation import Observations, make_observations
+from deephemnma.alignment.observed_curvature import observe_curvature
 from deephemnma.alignment.prior import make_prior
 from deephemnma.alignment.scale import Scales
 from deephemnma.alignment.schedule import Level, descend
@@ -184,7 +185,10 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
     alternatives = Alignment(
         found.select(others), covariance[others], score[others], (Status.AMBIGUOUS,) * len(others), bad[:0]
     )
-    return Alignment(best, covariance[first], score[first], status, bad, alternatives, others // kept)
+    if aligner.likelihood.error_bars == "observed":
+        best = observe_curvature(observations, aligner.levels[-1].projector, best)
+    bars = invert_fisher(best.evaluation.curvature, held=held)
+    return Alignment(best, bars, score[first], status, bad, alternatives, others // kept)
 
 
 def _score(

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from deephemnma.alignment.bound import compute_bound
+from deephemnma.alignment.held import HeldProjector
 from deephemnma.alignment.levenberg import fit
 from deephemnma.alignment.objective import evaluate, invert_curvature, invert_fisher
 from deephemnma.alignment.observation import make_observations
+from deephemnma.alignment.observed_curvature import observe_curvature
 from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
 from deephemnma.alignment.residual import concatenate_sums, estimate_b_factor, estimate_residual_noise, sum_shells
 from deephemnma.core.error import InputError
@@ -198,3 +200,36 @@ def test_a_prior_has_one_width_or_one_a_mode(molecule):
     assert make_prior((), scales=molecule.scales, n_modes=3) is None
     with pytest.raises(InputError, match="--prior-rmsd has 2 values for 3 modes"):
         make_prior((1.0, 2.0), scales=molecule.scales, n_modes=3)
+
+
+def test_the_observed_curvature_is_the_hessian_of_the_cost(bright):
+    """Against second differences of costs alone, along random directions, where the residual is not small."""
+    molecule, projector = bright.molecule, bright.molecule.make_projector()
+    case = molecule.make_case(8, snr=0.3, seed=21)
+    observed = case.observe()
+    found = fit(observed, projector, case.truth, step_scale=molecule.scales.to_vector(3), iterations=40, tolerance=1e-5)
+    after = observe_curvature(observed, projector, found)
+    expected, told = (invert_fisher(each.evaluation.curvature) for each in (found, after))
+    assert float((told / expected - 1).diagonal(dim1=1, dim2=2).abs().max()) > 0.05
+    step = (
+        0.5
+        * torch.linalg.cholesky(expected)
+        @ torch.randn(8, 8, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    )
+    step = step[:, :, 0] / 8**0.5
+    rise = sum(evaluate(observed, projector, found.state.move((sign * step).float())).cost for sign in (1, -1)) / 2
+    rise = rise - found.evaluation.cost
+    by_fisher, by_observed = (
+        torch.einsum("ip,ipq,iq->i", step, torch.linalg.inv(each), step) / 2 for each in (expected, told)
+    )
+    torch.testing.assert_close(by_observed, rise, rtol=0.05, atol=1e-3)
+    assert float((by_fisher / rise - 1).abs().max()) > 0.1
+
+
+def test_what_is_held_stays_out_of_the_observed_curvature(bright):
+    molecule = bright.molecule
+    held = HeldProjector(molecule.make_projector(), free=torch.tensor([True] * 3 + [False] * 5))
+    found = fit(bright.observe(), held, bright.truth, step_scale=molecule.scales.to_vector(3), iterations=5)
+    after = observe_curvature(bright.observe(), held, found).evaluation.curvature
+    assert torch.equal(after[:, 3:8], found.evaluation.curvature[:, 3:8])
+    assert not torch.equal(after[:, :3, :3], found.evaluation.curvature[:, :3, :3])
