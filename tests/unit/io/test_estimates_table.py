@@ -80,6 +80,21 @@ def test_no_images_are_a_table_too(tmp_path, estimates):
     assert len(read_estimates(tmp_path / "none.parquet")) == 0
 
 
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_is_kept_in_both_kinds_of_file(tmp_path, star_path, estimates, status):
+    source, changed = read_particles(star_path), replace(estimates, status=(status,) * len(estimates))
+    write_estimates(tmp_path / "a.parquet", changed)
+    write_particle_star(tmp_path / "a.star", table=source.table, optics_table=source.optics_table, estimates=changed)
+    for name in ("a.parquet", "a.star"):
+        assert set(read_estimates(tmp_path / name).status) == {status}
+
+
+def test_alternatives_may_have_several_rows_an_image(tmp_path, estimates):
+    twice = estimates.select(torch.tensor([4, 4, 1]))
+    write_estimates(tmp_path / "alternatives.parquet", twice)
+    assert read_estimates(tmp_path / "alternatives.parquet").names == twice.names
+
+
 def test_modes_are_chosen_with_their_covariance(tmp_path, estimates):
     write_estimates(tmp_path / "a.parquet", estimates)
     found = read_estimates(tmp_path / "a.parquet", mode_numbers=(11, 7))

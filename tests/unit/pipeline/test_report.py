@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from deephemnma.pipeline.report.data import (
 )
 from deephemnma.pipeline.report.page import write_report
 from deephemnma.pipeline.report.section import compute_crossings, describe_rules, make_sections
+from deephemnma.pipeline.report.status import MEANINGS, make_status_table
 from deephemnma.pipeline.report.table import (
     format_error_table,
     format_seconds,
@@ -124,7 +126,8 @@ def test_the_same_run_gives_the_same_page(tmp_path, data):
 
 def test_every_section_is_there_with_all_data(data):
     assert list(make_sections(data)) == [
-        "What was run", "Errors", "Conformations found", "Error bars", "Training", "Landscape", "Maps", "What it cost",
+        "What was run", "What became of the images", "Errors", "Conformations found", "Error bars", "Training",
+        "Landscape", "Maps", "What it cost",
     ]  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def test_sections_without_data_are_left_out():
     assert make_sections(ReportData("Nothing", {})) == {}
     found = disturb(make_truth())
     sections = make_sections(ReportData("No truth", {}, estimates={"refined": found}))
-    assert list(sections) == ["Conformations found"]
+    assert list(sections) == ["What became of the images", "Conformations found"]
     assert "score" in sections["Conformations found"]
 
 
@@ -242,3 +245,20 @@ def test_both_sets_may_be_compared_with_one_truth():
     whole = make_comparison("both", concatenate_estimates(halves), truth, n_sites=N_SITES)
     assert whole.summary.n_images == 60
     assert make_comparison("one", halves[1], truth, n_sites=N_SITES).summary.n_images == 30
+
+
+def test_statuses_are_counted_and_explained():
+    found = disturb(make_truth(20))
+    mixed = (Status.CONVERGED,) * 15 + (Status.AMBIGUOUS,) * 3 + (Status.JUNK,) * 2
+    table = make_status_table({"estimated": replace(found, status=mixed), "refined": found})
+    assert table.head == ("status", "estimated", "refined", "meaning")
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["converged", "ambiguous", "junk", "left aside"]
+    assert rows["ambiguous"] == ("3 (15.0%)", "–", MEANINGS[Status.AMBIGUOUS])
+    assert rows["converged"][:2] == ("15 (75.0%)", "20 (100.0%)")
+    assert rows["left aside"][:2] == ("5 (25.0%)", "–")
+
+
+def test_every_status_has_a_meaning(data):
+    assert set(MEANINGS) == set(Status)
+    assert "explains the image as a right answer does" in make_sections(data)["What became of the images"]

@@ -21,6 +21,7 @@ from deephemnma.pipeline.report.html import (
     format_image,
     format_paragraph,
 )
+from deephemnma.pipeline.report.status import make_status_table
 from deephemnma.pipeline.report.table import (
     make_calibration_table,
     make_cost_table,
@@ -41,6 +42,7 @@ def make_sections(data: ReportData) -> dict[str, str]:
     makers = {
         "What was run": _make_facts,
         "What can be seen": _make_survey,
+        "What became of the images": _make_statuses,
         "Errors": _make_errors,
         "Conformations found": _make_conformations,
         "Error bars": _make_error_bars,
@@ -102,6 +104,14 @@ def describe_rules(comparisons: Sequence[Comparison]) -> str:
             )
         sentences.append(plain if len(labels) == 1 else f"{plain} ({', '.join(names)})")
     return f"Failed: {'; '.join(sentences)}; or nothing found."
+
+
+def _make_statuses(data: ReportData) -> str:
+    sets = {label: estimates for label, estimates in data.estimates.items() if len(estimates)}
+    if not sets:
+        return ""
+    note = "Where several apply to an image, the gravest is counted."
+    return format_html_table(make_status_table(sets)) + format_paragraph(note, kind="note")
 
 
 def _make_errors(data: ReportData) -> str:
