@@ -41,6 +41,7 @@ class Reference:
 
 def load_reference(options: ReferenceOptions) -> Reference:
     """Read the molecule, and read or compute the modes that `options` name."""
+    _check_numbers(options)
     reference = read_or_compute_modes(options.reference, options.network)
     return Reference(reference.model, reference.modes.select(options.mode_numbers), reference.sites)
 
@@ -59,6 +60,21 @@ def read_or_compute_modes(path: Path, options: NetworkOptions) -> Reference:
         sites = path.with_name(SITES_FILE)
         return Reference(model, modes, read_structure(sites) if sites.exists() else None)
     return _compute(path, options)
+
+
+def _check_numbers(options: ReferenceOptions) -> None:
+    """Raise if modes are asked for that would not be computed, before minutes are spent on the others."""
+    highest, computed = max(options.mode_numbers, default=0), options.network.n_modes
+    if highest > computed and not _is_stored(options.reference):
+        raise InputError(
+            f"--modes {options.modes} asks for mode {highest}, but {computed} modes are computed: "
+            f"give --n-modes {highest} or more."
+        )
+
+
+def _is_stored(path: Path) -> bool:
+    """Return whether `path` holds modes that are computed already."""
+    return path.is_dir() or path.suffix == ".npz"
 
 
 def _compute(path: Path, options: NetworkOptions) -> Reference:
