@@ -1,4 +1,4 @@
-"""The same table to the last bit, whatever the number of workers; far within its errors, whatever batch or transform."""
+"""The same table to the last bit, whatever the number of workers; far within its errors, whatever the batch."""
 
 from pathlib import Path
 
