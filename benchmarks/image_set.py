@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import roma
 import torch
 
 from deephemnma.core.structure import AtomicModel
@@ -118,8 +119,10 @@ def _make_path(options: Options, count: int) -> ImageSet:
         ends = [options.data / "structures" / f"{name}_chainA.pdb" for name in ("4ake", "1ake")]
         first, last = _find_common_atoms(*(select_sites(read_structure(path), "heavy") for path in ends))
         write_models(folder / "start.cif", first, first.positions[None])
+        rotation, move = roma.rigid_points_registration(last.positions, first.positions)
+        end = last.positions @ rotation.mT + move  # else the path would lead through squashed molecules
         step = torch.linspace(0, 1, frames, dtype=torch.float64)[:, None, None]
-        write_models(folder / "frames.cif", first, torch.lerp(first.positions[None], last.positions[None], step))
+        write_models(folder / "frames.cif", first, torch.lerp(first.positions[None], end[None], step))
     reference = _store(options, "ak_common", folder / "start.cif", NetworkOptions(), modes="7-12")
     conformation = ConformationOptions(distribution="models", models=folder / "frames.cif")
     return ImageSet(_simulate(options, reference, count, snr=0.1, conformation=conformation), reference, mismatch=True)
