@@ -1,6 +1,5 @@
 """The benchmark's truth where no amplitudes are true: the nearest conformation, and a path that stays a molecule."""
 
-import sys
 from pathlib import Path
 
 import pytest
