@@ -83,7 +83,7 @@ class Estimates:
         Of (amplitudes, three small rotations about the view axes x y z in radians, shift x, shift y in A): the
         inverse Fisher matrix with the contrast fitted. NaN where no error bar is known.
     score
-        High is good. From alignment: minus the excess of the residual over the noise, in standard deviations.
+        High is good. From alignment: about standard normal for right answers, lower for wrong ones.
     status
         One a image.
     mode_numbers

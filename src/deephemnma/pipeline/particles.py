@@ -95,5 +95,6 @@ def write_results(
 def count_statuses(estimates: Estimates) -> dict[str, str]:
     """Return how many images have which status, with the share, and how many did not work out whatever the reason."""
     counts = {str(status): estimates.status.count(status) for status in Status if status in estimates.status}
-    lost = sum(count for status, count in counts.items() if status not in USABLE)
-    return {name: f"{count} ({count / len(estimates):.1%})" for name, count in (counts | {"left aside": lost}).items()}
+    if counts:
+        counts["left aside"] = sum(status not in USABLE for status in estimates.status)
+    return {name: f"{count} ({count / len(estimates):.1%})" for name, count in counts.items()}

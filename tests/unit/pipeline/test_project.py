@@ -104,6 +104,9 @@ def test_what_was_simulated_is_found(project: Path) -> None:
         true = read_estimates(project / "run" / truth / "truth.parquet")
         assert found.names == true.names
         assert found.status.count(Status.CONVERGED) >= 0.9 * len(found)
+        others = read_estimates(project / "run" / stage / "alternatives.parquet")
+        ambiguous = {name for name, status in zip(found.names, found.status, strict=True) if status == "ambiguous"}
+        assert set(others.names) == ambiguous
         assert (found.amplitudes - true.amplitudes).abs().median() < 8
         assert (found.poses.shifts - true.poses.shifts).abs().median() < 0.5
 
