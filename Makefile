@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench bench-estimation clean
+.PHONY: demo test check format docs bench bench-estimation bench-projectors clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -40,6 +40,10 @@ docs: $(STAMP)
 # The eight data sets of estimation against the Cramer-Rao bound: most of an hour of one core.
 bench-estimation: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --data "$(DATA)" --results "$(RESULTS)"
+
+# Evaluations/s of every projector, share of the machine's peak, what each adds to the estimates: some ten minutes.
+bench-projectors: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/projectors.py --data "$(DATA)" --results "$(RESULTS)"
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000
