@@ -21,8 +21,8 @@ class LikelihoodSettings:
     """Standard deviation of a Gaussian prior about 0 on the amplitudes, A RMSD, above 0: one for all modes or one for
     each; none by default. With it the estimates are drawn to the reference, and their error bars count it in."""
     error_bars: Literal["observed", "expected"] = "observed"
-    """From the curvature of each image's own likelihood, or from that expected of images like it: faster by a few
-    hundredths of a second an image, and a little too narrow at low signal."""
+    """From the curvature of each image's own likelihood, or from that expected of images like it: faster by a
+    fiftieth of a second an image, and a little too narrow at low signal."""
 
     def __post_init__(self) -> None:
         check_at_least("--low-resolution", self.low_resolution, 0)

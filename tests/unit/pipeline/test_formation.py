@@ -52,7 +52,9 @@ def test_the_summary_says_how_often_a_prior_moved_the_answer(tmp_path, formation
     write_formation(tmp_path / "a.json", formation)
     positions = torch.randn(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     model = GaussianModel(positions, torch.ones(100).double(), torch.ones(100).double(), torch.zeros(3).double())
-    reference = Reference(model=model, modes=Modes(torch.full((1, 100, 3), 300**-0.5).double(), torch.ones(1).double(), (7,)))
+    reference = Reference(
+        model=model, modes=Modes(torch.full((1, 100, 3), 300**-0.5).double(), torch.ones(1).double(), (7,)), sites=None
+    )
     amplitudes = torch.tensor([[9.0], [11.0], [-11.0], [500.0]], dtype=torch.float64)
     given = make_estimates(
         names=("a", "b", "c", "d"),
