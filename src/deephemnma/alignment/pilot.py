@@ -9,6 +9,7 @@ from torch import Tensor
 from deephemnma.alignment.aligner import Aligner, align_batch, observe
 from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.levenberg import Fit
+from deephemnma.alignment.observation import Observations
 from deephemnma.alignment.residual import (
     ShellSums,
     concatenate_sums,
@@ -67,7 +68,7 @@ def measure_formation(
     if aligner is None:
         aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)
     # A mask and a prior would be measured as well, were they there.
-    likelihood = replace(settings.likelihood, mask_radius=0.0, prior_rmsd=())
+    likelihood = replace(settings.likelihood, mask_radius=0.0, prior_rmsd=(), error_bars="expected")
     aligner = replace(aligner, formation=blind, likelihood=likelihood)
     pilots = torch.linspace(0, len(source) - 1, min(settings.pilot_images, len(source))).round().long()
     blocks = pilots.split(settings.batch_size)
@@ -82,6 +83,10 @@ def measure_formation(
     for _ in range(ROUNDS):
         formation = _measure_once(aligner, source, blocks, fits, corners=corners)
         aligner = replace(aligner, formation=formation)
+        fits = [_fit_again(aligner, source, rows, found) for rows, found in zip(blocks, fits, strict=True)]
+    if aligner.formation.b_factor:
+        corrected = _correct_b_factor(aligner, source, blocks, fits)
+        aligner = replace(aligner, formation=replace(aligner.formation, b_factor=corrected))
         fits = [_fit_again(aligner, source, rows, found) for rows, found in zip(blocks, fits, strict=True)]
     return _measure_contrast(aligner.formation, fits, ~bad)
 
@@ -101,29 +106,64 @@ def _measure_once(
     ]
     sums, band = concatenate_sums(parts), aligner.levels[-1].band
     noise = estimate_residual_noise(sums, corners, has_ctf=source.optics is not None, max_index=band.max_index)
-    contrast = sums.inner.sum(1) / sums.energy.sum(1)
+    b_factor = _fit_b_factor(aligner, sums) if aligner.likelihood.fit_b_factor else 0.0
+    return ImageFormation(contrast=0.0, noise=noise, b_factor=b_factor)
+
+
+def _fit_b_factor(aligner: Aligner, sums: ShellSums) -> float:
+    """Return the B-factor of highest likelihood over the pilots that are not faint."""
+    band, contrast = aligner.levels[-1].band, sums.inner.sum(1) / sums.energy.sum(1)
     found = contrast > FAINT * contrast.median()
-    formation = ImageFormation(contrast=0.0, noise=noise)
-    if not aligner.likelihood.fit_b_factor:
-        return formation
-    b_factor = estimate_b_factor(
-        replace(sums, inner=sums.inner[found], energy=sums.energy[found]),
-        present=aligner.formation.b_factor,
-        edge=band.box_size * band.pixel_size,
-    )
-    return replace(formation, b_factor=b_factor)
+    chosen = replace(sums, inner=sums.inner[found], energy=sums.energy[found])
+    return estimate_b_factor(chosen, present=aligner.formation.b_factor, edge=band.box_size * band.pixel_size)
+
+
+def _correct_b_factor(
+    aligner: Aligner, source: ImageSource, blocks: tuple[Int[Tensor, "_"], ...], fits: list[Fit]
+) -> float:
+    """Return the B-factor less the bias that comes of fitting each pilot's pose to its noise as well.
+
+    A parametric bootstrap: images simulated at the fits, with the B-factor found, are fitted in the same way.
+    """
+    level, formation = aligner.levels[-1], aligner.formation
+    generator, parts = torch.Generator().manual_seed(0), []
+    for rows, found in zip(blocks, fits, strict=True):
+        observations, bad = observe(aligner, source, rows)
+        state = found.state
+        value = level.projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
+        drawn = torch.randn(*value.shape, 2, generator=generator).to(value.device)
+        # Whitened: real and imaginary parts of the noise have variance 1, where anything is seen at all.
+        noise = torch.view_as_complex(drawn) * (observations.transfer != 0)
+        simulated = replace(observations, data=found.evaluation.contrast[:, None] * value + noise)
+        again = descend(simulated, aligner.levels[-1:], state, scales=aligner.scales)
+        sums = _sum_fits(aligner, source, rows, seen=simulated, found=again, good=~bad, corners=formation.noise)
+        parts.append(sums)
+    return max(0.0, 2 * formation.b_factor - _fit_b_factor(aligner, concatenate_sums(parts)))
 
 
 def _sum_block(
     aligner: Aligner, source: ImageSource, ids: Int[Tensor, "images"], *, found: Fit, corners: NoiseModel
 ) -> ShellSums:
     observations, bad = observe(aligner, source, ids)
+    return _sum_fits(aligner, source, ids, seen=observations, found=found, good=~bad, corners=corners)
+
+
+def _sum_fits(
+    aligner: Aligner,
+    source: ImageSource,
+    ids: Int[Tensor, "images"],
+    *,
+    seen: Observations,
+    found: Fit,
+    good: Bool[Tensor, "images"],
+    corners: NoiseModel,
+) -> ShellSums:
     return sum_shells(
-        observations,
+        seen,
         aligner.levels[-1].projector,
         found.state,
         found.evaluation,
-        good=~bad,
+        good=good,
         optics=None if source.optics is None else source.optics.select(ids),
         noise=aligner.formation.noise,
         corners=corners,

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from deephemnma.alignment.assembly import make_search_aligner
 from deephemnma.alignment.bound import compute_bound
 from deephemnma.alignment.held import HeldProjector
 from deephemnma.alignment.levenberg import fit
 from deephemnma.alignment.objective import evaluate, invert_curvature, invert_fisher
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.observed_curvature import observe_curvature
+from deephemnma.alignment.pilot import measure_formation
 from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
 from deephemnma.alignment.residual import concatenate_sums, estimate_b_factor, estimate_residual_noise, sum_shells
 from deephemnma.core.error import InputError
@@ -19,6 +21,7 @@ from deephemnma.imaging.band import make_band
 from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.imaging.noise_estimation import estimate_noise
 from deephemnma.imaging.synthesis import project_images
+from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.likelihood import LikelihoodSettings
 
 BOX, PIXEL = 48, 1.8
@@ -233,3 +236,21 @@ def test_what_is_held_stays_out_of_the_observed_curvature(bright):
     after = observe_curvature(bright.observe(), held, found).evaluation.curvature
     assert torch.equal(after[:, 3:8], found.evaluation.curvature[:, 3:8])
     assert not torch.equal(after[:, :3, :3], found.evaluation.curvature[:, :3, :3])
+
+
+def test_pilots_measure_the_b_factor_with_a_bank_that_is_there(molecule):
+    """From no prior knowledge."""
+    case = molecule.make_case(32, snr=1.0, seed=31)
+    faded = project_images(
+        molecule.model, molecule.modes, case.poses, case.amplitudes, box_size=BOX, pixel_size=PIXEL,
+        optics=case.source.optics, b_factor=60.0,
+    )  # fmt: skip
+    images = faded + _draw_noise(case.formation.noise, case.source.optics, seed=32)
+    source = type(case.source)(images, case.source.optics)
+    settings = EstimateSettings(orientations=400, amplitude_range=2.5, starts=8, batch_size=16)
+    aligner = make_search_aligner(molecule.model, molecule.modes, source, settings=settings, formation=case.formation)
+    found = measure_formation(molecule.model, molecule.modes, source, settings=settings, aligner=aligner)
+    assert found.b_factor == pytest.approx(60, abs=12)
+    assert found.contrast == pytest.approx(1, rel=0.05)
+    told = replace(settings, likelihood=LikelihoodSettings(fit_b_factor=False))
+    assert measure_formation(molecule.model, molecule.modes, source, settings=told, aligner=aligner).b_factor == 0
