@@ -53,18 +53,22 @@ class Evaluation:
 def evaluate(observations: Observations, projector: Projector, state: State) -> Evaluation:
     """Evaluate the likelihood of each image at its state."""
     value, derivatives = projector.linearize(state.rotations, state.shifts, state.amplitudes)
-    value = torch.view_as_real(value * observations.transfer).flatten(1)
-    derivatives = torch.view_as_real(derivatives * observations.transfer[:, None]).flatten(2)
-    data = torch.view_as_real(observations.data).flatten(1)
+    # The largest arrays here: written once, read twice.
+    filtered = derivatives.new_empty(len(value), derivatives.shape[1] + 1, value.shape[1])
+    torch.mul(derivatives, observations.transfer[:, None], out=filtered[:, :-1])
+    torch.mul(value, observations.transfer, out=filtered[:, -1])
+    jacobian = torch.view_as_real(filtered).flatten(2)
+    value, data = jacobian[:, -1], torch.view_as_real(observations.data).flatten(1)
     energy = value.square().sum(1).clamp_min(torch.finfo(value.dtype).tiny)
     contrast = ((value * data).sum(1) / energy).clamp_min(SMALLEST_CONTRAST)
     residual = data - contrast[:, None] * value
-    jacobian = torch.cat((contrast[:, None, None] * derivatives, value[:, None]), dim=1)
+    # Derivatives are those of the projection at contrast 1.
+    scale = torch.nn.functional.pad(contrast[:, None].expand(-1, derivatives.shape[1]), (0, 1), value=1.0)
     likelihood = Evaluation(
         cost=residual.square().sum(1, dtype=torch.float64) / 2,
         contrast=contrast,
-        gradient=-(jacobian @ residual[:, :, None])[:, :, 0],
-        curvature=jacobian @ jacobian.mT,
+        gradient=-scale * (jacobian @ residual[:, :, None])[:, :, 0],
+        curvature=scale[:, :, None] * (jacobian @ jacobian.mT) * scale[:, None],
     )
     return likelihood if observations.prior is None else _add_prior(likelihood, observations.prior, state)
 
