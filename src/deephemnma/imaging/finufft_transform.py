@@ -29,15 +29,14 @@ class FinufftTransform(GridTransform):
 
     def transform_grid(
         self,
-        angles: Float[Tensor, "images sites 2"],
+        angles: Float[Tensor, "images 2 sites"],
         strengths: Complex[Tensor, "images channels sites"],
         places: Int[Tensor, "places"],
     ) -> Complex[Tensor, "images channels places"]:
         """See :meth:`GridTransform.transform_grid`."""
         given, index = strengths.contiguous().numpy(), places.numpy()
         n_images, n_channels = given.shape[:2]
-        x, y = angles.float().unbind(-1)
-        x, y = x.contiguous().numpy(), y.contiguous().numpy()
+        points = angles.float().contiguous().numpy()
         taken = np.empty((n_images, n_channels, len(index)), dtype=np.complex64)
 
         def transform(rows: range) -> None:
@@ -47,7 +46,7 @@ class FinufftTransform(GridTransform):
             # The band is taken out while the grid of the one image is still in the cache.
             grid = np.empty((n_channels, self.size, self.size), dtype=np.complex64)
             for row in rows:
-                plan.setpts(y[row], x[row])
+                plan.setpts(points[row, 1], points[row, 0])
                 plan.execute(given[row], out=grid)
                 np.take(grid.reshape(n_channels, -1), index, axis=1, out=taken[row], mode="clip")
 

@@ -35,6 +35,8 @@ class GaussianProjector(Projector):
         device = band.rows.device
         self._model, self._modes = model.to(device), modes.to(device)
         self._weights = self._model.weights / band.box_size  # transforms are orthonormal
+        # x, y, z by modes and sites
+        self._vectors = (self._modes.vectors * self._weights[:, None]).permute(2, 0, 1).flatten(1)
         self._transform = make_point_transform(band, self._model.widths, tolerance=tolerance)
         kx, ky = (-2j * math.pi * band.frequencies).unbind(-1)  # the factors of every derivative
         self._kx, self._ky = kx, ky
@@ -48,7 +50,7 @@ class GaussianProjector(Projector):
     ) -> Complex[Tensor, "images {self.band.n_components}"]:
         """See :meth:`Projector.project`."""
         sites = self._modes.displace(self._model.positions, amplitudes)
-        points = sites @ rotations[:, :2].mT - shifts[:, None]
+        points = rotations[:, :2] @ sites.mT - shifts[:, :, None]
         return self._transform.transform(points, self._weights.expand(len(rotations), -1))
 
     def linearize(
@@ -61,9 +63,9 @@ class GaussianProjector(Projector):
         Complex[Tensor, "images parameters {self.band.n_components}"],
     ]:
         """See :meth:`Projector.linearize`."""
-        view = self._modes.displace(self._model.positions, amplitudes) @ rotations.mT
+        view = rotations @ self._modes.displace(self._model.positions, amplitudes).mT
         pairs = self._make_pairs(view, rotations)
-        here, there = self._transform.transform_pairs(view[..., :2] - shifts[:, None], pairs)
+        here, there = self._transform.transform_pairs(view[:, :2] - shifts[:, :, None], pairs)
         m = self.n_modes
         value = (here[:, 0] + there[:, 0]) / 2
         depth = (here[:, 0] - there[:, 0]) / 2j
@@ -77,15 +79,17 @@ class GaussianProjector(Projector):
         return value, slopes
 
     def _make_pairs(
-        self, view: Float[Tensor, "images sites 3"], rotations: Float[Tensor, "images 3 3"]
-    ) -> Complex[Tensor, "images pairs sites"]:
+        self, view: Float[Tensor, "images 3 sites"], rotations: Float[Tensor, "images 3 3"]
+    ) -> Float[Tensor, "images 2 pairs sites"]:
         """Return the weights of all transforms: 1 and z; the displacement along each mode; that of a turn about z.
 
         A small rotation omega moves x by omega cross x: turns about x and y need z alone.
         """
-        x, y, z = view.unbind(-1)
-        pairs = torch.empty(len(view), self.n_modes + 2, view.shape[1], 2, device=view.device)
-        pairs[:, 0, :, 0], pairs[:, 0, :, 1] = 1, z
-        pairs[:, 1:-1] = torch.einsum("msx,iyx->imsy", self._modes.vectors, rotations[:, :2])
-        pairs[:, -1, :, 0], pairs[:, -1, :, 1] = -y, x
-        return torch.view_as_complex(pairs.mul_(self._weights[:, None]))
+        x, y, z = (view * self._weights).unbind(1)
+        along = (rotations[:, :2] @ self._vectors).unflatten(-1, (self.n_modes, -1))
+        pairs = view.new_empty(len(view), 2, self.n_modes + 2, view.shape[-1])
+        pairs[:, 0, 0], pairs[:, 1, 0] = self._weights, z
+        pairs[:, :, 1:-1] = along
+        torch.neg(y, out=pairs[:, 0, -1])
+        pairs[:, 1, -1] = x
+        return pairs

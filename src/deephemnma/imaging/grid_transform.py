@@ -43,7 +43,7 @@ class GridTransform(PointTransform):
     @abstractmethod
     def transform_grid(
         self,
-        angles: Float[Tensor, "images sites 2"],
+        angles: Float[Tensor, "images 2 sites"],
         strengths: Complex[Tensor, "images channels sites"],
         places: Int[Tensor, "places"],
     ) -> Complex[Tensor, "images channels places"]:
@@ -60,7 +60,7 @@ class GridTransform(PointTransform):
         """
 
     def transform(
-        self, points: Float[Tensor, "images sites 2"], weights: Float[Tensor, "images sites"]
+        self, points: Float[Tensor, "images 2 sites"], weights: Float[Tensor, "images sites"]
     ) -> Complex[Tensor, "images components"]:
         """See :meth:`PointTransform.transform`."""
         damped = weights[:, None] * self._by_site
@@ -68,22 +68,26 @@ class GridTransform(PointTransform):
             bare = self.transform_grid(points * self.to_angles, damped.to(torch.complex64), self._here)
             return bare[:, 0] * self._by_component[0]
         padded = torch.nn.functional.pad(damped, (0, 0, 0, damped.shape[1] % 2))
-        here, there = self._transform_both(points, torch.complex(padded[:, 0::2], padded[:, 1::2]))
+        here, there = self._transform_both(points, padded[:, 0::2], padded[:, 1::2])
         # u and v of each pair: half the sum, half the difference over i.
         bare = torch.stack((here + there, -1j * (here - there)), dim=2).flatten(1, 2)[:, : self.n_terms]
         return (bare * (self._by_component / 2)).sum(1)
 
     def transform_pairs(
-        self, points: Float[Tensor, "images sites 2"], pairs: Complex[Tensor, "images pairs sites"]
+        self, points: Float[Tensor, "images 2 sites"], pairs: Float[Tensor, "images 2 pairs sites"]
     ) -> tuple[Complex[Tensor, "images pairs components"], Complex[Tensor, "images pairs components"]]:
         """See :meth:`PointTransform.transform_pairs`."""
-        here, there = self._transform_both(points, (pairs[:, :, None] * self._by_site).flatten(1, 2))
+        damped = (pairs[:, :, :, None] * self._by_site).flatten(2, 3)
+        here, there = self._transform_both(points, *damped.unbind(1))
         return self._damp(here), self._damp(there)
 
     def _transform_both(
-        self, points: Float[Tensor, "images sites 2"], strengths: Complex[Tensor, "images channels sites"]
+        self,
+        points: Float[Tensor, "images 2 sites"],
+        first: Float[Tensor, "images channels sites"],
+        second: Float[Tensor, "images channels sites"],
     ) -> tuple[Complex[Tensor, "images channels components"], Complex[Tensor, "images channels components"]]:
-        both = self.transform_grid(points * self.to_angles, strengths, self._both)
+        both = self.transform_grid(points * self.to_angles, torch.complex(first, second), self._both)
         here, mirror = both.unflatten(-1, (2, -1)).unbind(-2)
         torch.view_as_real(mirror)[..., 1].neg_()  # conjugate in place: half the passes of what follows
         return here, mirror

@@ -30,15 +30,15 @@ class PointTransform(ABC):
 
     @abstractmethod
     def transform(
-        self, points: Float[Tensor, "images sites 2"], weights: Float[Tensor, "images sites"]
+        self, points: Float[Tensor, "images 2 sites"], weights: Float[Tensor, "images sites"]
     ) -> Complex[Tensor, "images components"]:
         """Return the transform of real `weights`; `points` are x, y in A."""
 
     @abstractmethod
     def transform_pairs(
-        self, points: Float[Tensor, "images sites 2"], pairs: Complex[Tensor, "images pairs sites"]
+        self, points: Float[Tensor, "images 2 sites"], pairs: Float[Tensor, "images 2 pairs sites"]
     ) -> tuple[Complex[Tensor, "images pairs components"], Complex[Tensor, "images pairs components"]]:
-        """Return the transforms of complex weights and of their conjugates.
+        """Return the transforms of complex weights ``u + i v``, given as u and v, and of their conjugates.
 
-        Two real weights ``u + i v`` in one: the transforms of u and v are half the sum and half the difference over i.
+        The transforms of u and v alone are half the sum of the two and half their difference over i.
         """

@@ -42,7 +42,7 @@ class SplatTransform(GridTransform):
 
     def transform_grid(
         self,
-        angles: Float[Tensor, "images sites 2"],
+        angles: Float[Tensor, "images 2 sites"],
         strengths: Complex[Tensor, "images channels sites"],
         places: Int[Tensor, "places"],
     ) -> Complex[Tensor, "images channels places"]:
@@ -54,7 +54,7 @@ class SplatTransform(GridTransform):
         sites = max(1, self.spread_at_once // (touched * images))
         parts = [
             self._transform_some(few, weights, sites)[..., places]
-            for few, weights in zip(angles.split(images), real.split(images), strict=True)
+            for few, weights in zip(angles.mT.split(images), real.split(images), strict=True)
         ]
         return torch.cat(parts)
 

@@ -27,17 +27,17 @@ def make(kind: str, band: Band, widths: Tensor) -> PointTransform:
 @pytest.fixture
 def points(generator) -> Tensor:
     """Some of them outside the box, as sites may be."""
-    return 15 * torch.randn(IMAGES, SITES, 2, generator=generator)
+    return 15 * torch.randn(IMAGES, 2, SITES, generator=generator)
 
 
 @pytest.fixture
 def pairs(generator) -> Tensor:
-    return torch.randn(IMAGES, PAIRS, SITES, dtype=torch.complex64, generator=generator)
+    return torch.randn(IMAGES, 2, PAIRS, SITES, generator=generator)
 
 
 def sum_directly(points: Tensor, weights: Tensor, widths: Tensor) -> Tensor:
     k = BAND.frequencies.double()
-    waves = torch.exp(-2j * math.pi * (points.double() @ k.T))
+    waves = torch.exp(-2j * math.pi * (points.double().mT @ k.T))
     damping = (-2 * math.pi**2 * widths.double().square()[:, None] * k.square().sum(-1)).exp()
     return weights.to(torch.complex128) @ (waves * damping)
 
@@ -51,9 +51,10 @@ def error(found: Tensor, wanted: Tensor) -> float:
 def test_a_transform_is_the_sum_over_its_points(kind, tolerance, widths, points, pairs):
     transform = make(kind, BAND, widths)
     here, there = transform.transform_pairs(points, pairs)
-    assert error(here, sum_directly(points, pairs, widths)) < tolerance
-    assert error(there, sum_directly(points, pairs.conj(), widths)) < tolerance
-    real = pairs[:, 0].real
+    weights = torch.complex(pairs[:, 0], pairs[:, 1])
+    assert error(here, sum_directly(points, weights, widths)) < tolerance
+    assert error(there, sum_directly(points, weights.conj(), widths)) < tolerance
+    real = pairs[:, 0, 0]
     assert error(transform.transform(points, real), sum_directly(points, real[:, None], widths)[:, 0]) < tolerance
 
 
