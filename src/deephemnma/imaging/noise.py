@@ -58,7 +58,7 @@ class NoiseModel:
             power = power + self.structural.to(shells.device, torch.float32)[shells] * ctf.square()
         if self.group_scale is None or group is None:
             return power
-        return power * self.get_group_scale(group)[:, shells].to(shells.device, torch.float32)
+        return power * self.get_group_scale(group).to(shells.device, torch.float32)[:, shells]
 
     def get_group_scale(self, group: Int[Tensor, "images"]) -> Float[Tensor, "images shells"]:
         """Return the scale of each image's noise in every shell."""
