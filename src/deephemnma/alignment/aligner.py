@@ -186,7 +186,7 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
         found.select(others), covariance[others], score[others], (Status.AMBIGUOUS,) * len(others), bad[:0]
     )
     if aligner.likelihood.error_bars == "observed":
-        best = observe_curvature(observations, aligner.levels[-1].projector, best)
+        best = observe_curvature(observations, aligner.levels[-1].projector, best, scales=aligner.scales)
     bars = invert_fisher(best.evaluation.curvature, held=held)
     return Alignment(best, bars, score[first], status, bad, alternatives, others // kept)
 

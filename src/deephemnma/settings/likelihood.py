@@ -18,8 +18,8 @@ class LikelihoodSettings:
     fit_b_factor: bool = True
     """Measure the B-factor that all images share, and fade the projections by it."""
     prior_rmsd: tuple[float, ...] = ()
-    """Standard deviation of a Gaussian prior about 0 on the amplitudes, A RMSD, above 0: one for all modes or one for
-    each; none by default. With it the estimates are drawn to the reference, and their error bars count it in."""
+    """Standard deviation of a Gaussian prior about 0 on the amplitudes, A RMSD, above 0; one value, or one a mode. By
+    default there is no prior. With it the estimates are drawn to the reference, and their error bars count it in."""
     error_bars: Literal["observed", "expected"] = "observed"
     """From the curvature of each image's own likelihood, or from that expected of images like it: faster by a
     fiftieth of a second an image, and a little too narrow at low signal."""

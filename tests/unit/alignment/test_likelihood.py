@@ -211,7 +211,7 @@ def test_the_observed_curvature_is_the_hessian_of_the_cost(bright):
     case = molecule.make_case(8, snr=0.3, seed=21)
     observed = case.observe()
     found = fit(observed, projector, case.truth, step_scale=molecule.scales.to_vector(3), iterations=40, tolerance=1e-5)
-    after = observe_curvature(observed, projector, found)
+    after = observe_curvature(observed, projector, found, scales=molecule.scales)
     expected, told = (invert_fisher(each.evaluation.curvature) for each in (found, after))
     assert float((told / expected - 1).diagonal(dim1=1, dim2=2).abs().max()) > 0.05
     step = (
@@ -233,7 +233,7 @@ def test_what_is_held_stays_out_of_the_observed_curvature(bright):
     molecule = bright.molecule
     held = HeldProjector(molecule.make_projector(), free=torch.tensor([True] * 3 + [False] * 5))
     found = fit(bright.observe(), held, bright.truth, step_scale=molecule.scales.to_vector(3), iterations=5)
-    after = observe_curvature(bright.observe(), held, found).evaluation.curvature
+    after = observe_curvature(bright.observe(), held, found, scales=molecule.scales).evaluation.curvature
     assert torch.equal(after[:, 3:8], found.evaluation.curvature[:, 3:8])
     assert not torch.equal(after[:, :3, :3], found.evaluation.curvature[:, :3, :3])
 
@@ -254,3 +254,18 @@ def test_pilots_measure_the_b_factor_with_a_bank_that_is_there(molecule):
     assert found.contrast == pytest.approx(1, rel=0.05)
     told = replace(settings, likelihood=LikelihoodSettings(fit_b_factor=False))
     assert measure_formation(molecule.model, molecule.modes, source, settings=told, aligner=aligner).b_factor == 0
+
+
+def test_an_image_of_zeros_keeps_its_curvature(bright):
+    """Nothing is seen in it: no step may run off to where the molecule leaves the box."""
+    molecule, projector = bright.molecule, bright.molecule.make_projector()
+    observed = bright.observe()
+    dark = torch.zeros_like(observed.data)
+    dark[1] = observed.data[1]
+    observed = replace(observed, data=dark)
+    found = fit(observed, projector, bright.truth, step_scale=molecule.scales.to_vector(3), iterations=5)
+    after = observe_curvature(observed, projector, found, scales=molecule.scales)
+    assert bool(after.evaluation.curvature.isfinite().all())
+    share = after.evaluation.curvature.diagonal(dim1=1, dim2=2) / found.evaluation.curvature.diagonal(dim1=1, dim2=2)
+    assert float((share[1, :8] - 1).abs().max()) > 1e-3
+    assert bool((share.nan_to_num(1.0)[:, :8] > 0.2).all())
