@@ -86,7 +86,7 @@ class GaussianProjector(Projector):
         A small rotation omega moves x by omega cross x: turns about x and y need z alone.
         """
         x, y, z = (view * self._weights).unbind(1)
-        along = (rotations[:, :2] @ self._vectors).unflatten(-1, (self.n_modes, -1))
+        along = (rotations[:, :2] @ self._vectors).unflatten(-1, (self.n_modes, self.n_sites))
         pairs = view.new_empty(len(view), 2, self.n_modes + 2, view.shape[-1])
         pairs[:, 0, 0], pairs[:, 1, 0] = self._weights, z
         pairs[:, :, 1:-1] = along
