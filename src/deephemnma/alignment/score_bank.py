@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from deephemnma.alignment.bank import Bank, iterate_chunks
@@ -34,7 +34,7 @@ def score_bank(observations: Observations, bank: Bank, shifts: Float[Tensor, "sh
     """Find the `kept` templates of highest likelihood for every image, over all `shifts`, the contrast fitted.
 
     With data d and whitened transfer T, a template p gains ``(Re <T d, p>)^2 / (2 sum T^2 |p|^2)`` where the inner
-    product is positive.
+    product is positive. A prior on the amplitudes takes its cost off.
     """
     band = observations.band
     device = observations.data.device
@@ -53,10 +53,17 @@ def score_bank(observations: Observations, bank: Bank, shifts: Float[Tensor, "sh
         norm = observations.transfer.square() @ bank.templates[rows].abs().square().T
         inner, shift_index = inner.max(dim=1)
         gain = inner.clamp_min(0).square() / (2 * norm.clamp_min(1e-30))
-        index = (torch.arange(rows.start, rows.stop, device=device) * len(shifts)) + shift_index
+        if observations.prior is not None:
+            cost = observations.prior.compute_cost(bank.conformations)
+            gain = gain - cost[_number(rows, device) // len(bank.rotations)]
+        index = _number(rows, device) * len(shifts) + shift_index
         best_gain, order = torch.cat((best_gain, gain), dim=1).topk(kept, dim=1)
         best_index = torch.cat((best_index, index), dim=1).gather(1, order)
     flat = best_index.flatten()
     states = bank.get_states(flat // len(shifts))
     moved_states = State(states.rotations, shifts.to(device)[flat % len(shifts)], states.amplitudes)
     return Candidates(moved_states, best_gain)
+
+
+def _number(rows: slice, device: torch.device) -> Int[Tensor, "rows"]:
+    return torch.arange(rows.start, rows.stop, device=device)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from deephemnma.alignment.assembly import make_search_aligner
+from deephemnma.alignment.bank import make_bank
 from deephemnma.alignment.bound import compute_bound
+from deephemnma.alignment.candidate import select_likeliest
 from deephemnma.alignment.held import HeldProjector
 from deephemnma.alignment.levenberg import fit
 from deephemnma.alignment.objective import evaluate, invert_curvature, invert_fisher
@@ -15,6 +17,8 @@ from deephemnma.alignment.observed_curvature import observe_curvature
 from deephemnma.alignment.pilot import measure_formation
 from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
 from deephemnma.alignment.residual import concatenate_sums, estimate_b_factor, estimate_residual_noise, sum_shells
+from deephemnma.alignment.score_bank import score_bank
+from deephemnma.alignment.state import State, concatenate_states
 from deephemnma.core.error import InputError
 from deephemnma.core.fourier import make_frequencies
 from deephemnma.imaging.band import make_band
@@ -269,3 +273,27 @@ def test_an_image_of_zeros_keeps_its_curvature(bright):
     share = after.evaluation.curvature.diagonal(dim1=1, dim2=2) / found.evaluation.curvature.diagonal(dim1=1, dim2=2)
     assert float((share[1, :8] - 1).abs().max()) > 1e-3
     assert bool((share.nan_to_num(1.0)[:, :8] > 0.2).all())
+
+
+def test_a_prior_ranks_the_templates_of_a_search(bright):
+    """Without one the best of a bank is bent as the image is; a tight one leaves the reference as it stands."""
+    molecule, projector = bright.molecule, bright.molecule.make_projector(10.0)
+    bent = molecule.scales.amplitude * torch.tensor([[0.0, 0, 0], [3.0, 0, 0]])
+    bank = make_bank(projector, n_orientations=200, conformations=bent)
+    truth = State(shifts=torch.zeros(8, 2), rotations=bank.rotations[:8], amplitudes=bent[1:].expand(8, -1))
+    data = projector.project(truth.rotations, truth.shifts, truth.amplitudes) * bright.observe(10.0).transfer
+    observed = replace(bright.observe(10.0), data=data)
+    tight = make_prior((0.01,), scales=molecule.scales, n_modes=3)
+    for prior, wanted in ((None, bent[1]), (tight, bent[0])):
+        found = score_bank(replace(observed, prior=prior), bank, torch.zeros(1, 2), kept=1).states
+        assert torch.equal(found.amplitudes, wanted.expand(8, -1))
+        ranked = select_likeliest(
+            replace(observed, prior=prior), projector, concatenate_states([_bend(truth, each) for each in bent]).select(
+                torch.arange(16).reshape(2, 8).T.flatten()
+            ), kept=1, scales=molecule.scales,
+        )  # fmt: skip
+        assert torch.equal(ranked.amplitudes, wanted.expand(8, -1))
+
+
+def _bend(state: State, amplitudes: torch.Tensor) -> State:
+    return replace(state, amplitudes=amplitudes.expand(len(state), -1))
