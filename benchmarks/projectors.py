@@ -51,9 +51,12 @@ from deephemnma.reference.site import select_sites
 STRUCTURE = Path(__file__).parents[1] / "src/deephemnma/data/4ake_chain_a.pdb"
 RIBOSOME = Path("structures/6zu5_80S_ribosome.cif.gz")
 MAKE_TRANSFORM = "deephemnma.imaging.gaussian_projector.make_point_transform"
+MOLECULES = ("atoms", "beads", "ribosome")
 TOLERANCES = (1e-2, 1e-4)
 HALF_WIDTH = 4
 SNR, BEND, SHIFT = 0.1, 3.0, 3.0
+MANY_SITES = 5000
+"""Of molecules with more, a quarter of the images are taken."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,15 @@ def _list_molecules(options: argparse.Namespace) -> list[tuple[str, GaussianMode
     """Return name, Gaussians, modes, side of the image (A)."""
     chosen = []
     for name, sites in (("AK, atoms", "heavy"), ("AK, beads", "ca")):
+        if name.split()[-1] not in options.molecules:
+            continue
         model = make_gaussian_model(select_sites(read_structure(STRUCTURE), sites))
         modes = compute_modes(model.positions, n_modes=9, cutoff=8.0 if sites == "heavy" else 12.0).select((7, 8, 9))
         chosen.append((name, model, modes, 83.2))
-    if options.data is not None and (options.data / RIBOSOME).exists():
+    if "ribosome" in options.molecules and options.data is not None and (options.data / RIBOSOME).exists():
         model = make_gaussian_model(select_sites(read_structure(options.data / RIBOSOME), "ca-p"))
         chosen.append(("ribosome, beads", model, _make_smooth_modes(model), 377.6))
-    return chosen[: options.molecules]
+    return chosen
 
 
 def _make_smooth_modes(model: GaussianModel) -> Modes:
@@ -133,7 +138,7 @@ def _make_smooth_modes(model: GaussianModel) -> Modes:
 
 def _make_case(name: str, model: GaussianModel, modes: Modes, *, band: Band, options: argparse.Namespace) -> Case:
     generator = torch.Generator().manual_seed(options.seed)
-    count = options.images
+    count = options.images if model.n_sites < MANY_SITES else max(2, options.images // 4)
     truth = State(
         make_random_rotations(count, generator=generator).float(),
         SHIFT * torch.randn(count, 2, generator=generator),
@@ -253,7 +258,7 @@ def _measure_speed(
 def _fit(observed: Observations, projector: Projector, truth: State) -> tuple[State, Tensor]:
     """Return the fits from the truth, all the way down, and their standard deviations."""
     step = 0.3 * observed.band.resolution * torch.ones(projector.n_modes + 5)
-    found = fit(observed, projector, truth, step_scale=step, iterations=30, tolerance=1e-7)
+    found = fit(observed, projector, truth, step_scale=step, iterations=15, tolerance=1e-5)
     covariance = invert_fisher(found.evaluation.curvature)
     return found.state, covariance.diagonal(dim1=-2, dim2=-1).sqrt()
 
@@ -276,7 +281,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=32, help="images at once, and fitted")
     parser.add_argument("--boxes", type=int, nargs="+", default=[64, 128], help="pixels")
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU seconds of each measurement")
-    parser.add_argument("--molecules", type=int, default=3, help="adenylate kinase's atoms, its beads, the ribosome's")
+    parser.add_argument("--molecules", nargs="+", default=MOLECULES, choices=MOLECULES, help="adenylate kinase or 80S")
     parser.add_argument("--data", type=Path, help="folder of the shared data, for the ribosome")
     parser.add_argument("--seed", type=int, default=0, help="of states and noise")
     add_results_option(parser)

@@ -9,7 +9,19 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "projectors.py"
 
 
 def test_what_projectors_add_to_the_estimates_is_far_under_the_noise(tmp_path: Path) -> None:
-    options = ("--images", "6", "--boxes", "32", "--seconds", "0.02", "--molecules", "2", "--results", str(tmp_path))
+    options = (
+        "--images",
+        "6",
+        "--boxes",
+        "32",
+        "--seconds",
+        "0.02",
+        "--molecules",
+        "atoms",
+        "beads",
+        "--results",
+        str(tmp_path),
+    )
     done = subprocess.run([sys.executable, str(BENCHMARK), *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     stored = json.loads((tmp_path / "projectors.json").read_text())
