@@ -67,22 +67,25 @@ def fit(
     iterations
         Evaluations at the most; the loop ends early when all images have converged.
     tolerance
-        In units of the log likelihood; 0.01 is a seventh of a standard deviation.
+        In units of the log likelihood; 0.01 is a seventh of a standard deviation. A step that promises less is taken
+        without being evaluated, and is the last.
     """
     best = evaluate(observations, projector, start)
     found = Fit(start, best, torch.zeros_like(best.cost, dtype=torch.bool), torch.zeros_like(best.cost))
     damping = torch.full_like(best.contrast, FIRST_DAMPING)
     for _ in range(iterations):
+        step, predicted = _propose(found.evaluation, damping, step_scale)
+        # The last step gains too little to be worth an evaluation, but is too long to be left out.
+        last = ~found.converged & (predicted < tolerance)
+        state = found.state.replace_where(last, found.state.move(step))
+        found = replace(found, state=state, converged=found.converged | last)
         active = (~found.converged).nonzero()[:, 0]
         if not len(active):
             break
-        step, predicted = _propose(found.evaluation, damping, step_scale)
         trial_state = found.state.select(active).move(step[active])
         trial = evaluate(observations.select(active), projector, trial_state)
         found, gain = _accept(found, active, trial_state, trial)
         damping = _adapt(damping, gain / predicted.clamp_min(1e-12))
-        # A step refused for want of a gain worth having is the end of the road as well.
-        found = replace(found, converged=found.converged | (predicted < tolerance))
     return found
 
 
