@@ -77,8 +77,7 @@ def fit(
         step, predicted = _propose(found.evaluation, damping, step_scale)
         # The last step gains too little to be worth an evaluation, but is too long to be left out.
         last = ~found.converged & (predicted < tolerance)
-        state = found.state.replace_where(last, found.state.move(step))
-        found = replace(found, state=state, converged=found.converged | last)
+        found = _take(found, last, step, predicted)
         active = (~found.converged).nonzero()[:, 0]
         if not len(active):
             break
@@ -87,6 +86,19 @@ def fit(
         found, gain = _accept(found, active, trial_state, trial)
         damping = _adapt(damping, gain / predicted.clamp_min(1e-12))
     return found
+
+
+def _take(
+    found: Fit, last: Bool[Tensor, "images"], step: Float[Tensor, "images parameters"], promised: Float[Tensor, "images"]
+) -> Fit:
+    """Move the `last` images by a step that gains what the quadratic model says, and is the last of theirs."""
+    gain = torch.where(last, promised.to(found.evaluation.cost), 0.0)
+    return Fit(
+        found.state.replace_where(last, found.state.move(step)),
+        replace(found.evaluation, cost=found.evaluation.cost - gain),
+        found.converged | last,
+        found.gain + gain,
+    )
 
 
 def _propose(
