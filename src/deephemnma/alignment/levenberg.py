@@ -89,7 +89,10 @@ def fit(
 
 
 def _take(
-    found: Fit, last: Bool[Tensor, "images"], step: Float[Tensor, "images parameters"], promised: Float[Tensor, "images"]
+    found: Fit,
+    last: Bool[Tensor, "images"],
+    step: Float[Tensor, "images parameters"],
+    promised: Float[Tensor, "images"],
 ) -> Fit:
     """Move the `last` images by a step that gains what the quadratic model says, and is the last of theirs."""
     gain = torch.where(last, promised.to(found.evaluation.cost), 0.0)

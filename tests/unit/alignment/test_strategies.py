@@ -275,10 +275,12 @@ def test_given_conformations_beyond_the_search_are_not_out_of_range(case):
     assert statuses.count(Status.CONVERGED) >= 13
 
 
-def test_what_is_held_has_no_error_bar_and_narrows_those_of_the_rest(case, ideal):
+def test_what_is_held_has_no_error_bar_and_narrows_those_of_the_rest(case):
     given = give(case, degrees=0, bend=0, shift=0)
-    by_pose = refine(case, given, strategy="conformation").standard_deviations
-    by_amplitudes = refine(case, given, strategy="rigid-local").standard_deviations
+    expected = replace(SETTINGS, likelihood=LikelihoodSettings(error_bars="expected"))
+    by_pose = refine(case, given, strategy="conformation", settings=expected).standard_deviations
+    by_amplitudes = refine(case, given, strategy="rigid-local", settings=expected).standard_deviations
+    ideal = refine(case, given, settings=expected)
     assert bool(by_pose[:, POSE].isnan().all())
     assert bool(by_amplitudes[:, MODES].isnan().all())
     assert bool((by_pose[:, MODES] < 1.05 * ideal.standard_deviations[:, MODES]).all())
