@@ -21,11 +21,11 @@ LEAST, MOST = 0.25, 4.0
 
 
 def observe_curvature(observations: Observations, projector: Projector, found: Fit, *, scales: Scales) -> Fit:
-    """Return `found` with the curvature observed around it, from differences of the gradient.
+    """Return `found`, evaluated, with the curvature observed around it, from differences of the gradient.
 
     The Fisher matrix leaves out how the derivatives of a projection turn into its residual. At low signal these matter,
     and error bars from the observed curvature are nearer to the scatter (Efron & Hinkley 1978). The contrast is linear,
-    so that its row of the curvature is exact already. One evaluation a parameter.
+    so that its row of the curvature is exact already. One evaluation a parameter, and one more.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def observe_curvature(observations: Observations, projector: Projector, found: F
     scales
         Of the reference.
     """
+    # The last step of a descent was not evaluated.
+    found = replace(found, evaluation=evaluate(observations, projector, found.state))
     curvature = found.evaluation.curvature.double()
     free = [column for column in range(curvature.shape[-1] - 1) if column not in projector.held]
     profile = curvature - curvature[:, :, -1:] * curvature[:, -1:] / curvature[:, -1:, -1:].clamp_min(1e-300)

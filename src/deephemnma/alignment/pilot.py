@@ -83,6 +83,7 @@ def measure_formation(
     for _ in range(ROUNDS):
         formation = _measure_once(aligner, source, blocks, fits, corners=corners)
         aligner = replace(aligner, formation=formation)
+        corners = _mix_spectra(formation.noise)  # nearer to the truth than what the corners blur
         fits = [_fit_again(aligner, source, rows, found) for rows, found in zip(blocks, fits, strict=True)]
     if aligner.formation.b_factor:
         corrected = _correct_b_factor(aligner, source, blocks, fits)
@@ -108,6 +109,13 @@ def _measure_once(
     noise = estimate_residual_noise(sums, corners, has_ctf=source.optics is not None, max_index=band.max_index)
     b_factor = _fit_b_factor(aligner, sums) if aligner.likelihood.fit_b_factor else 0.0
     return ImageFormation(contrast=0.0, noise=noise, b_factor=b_factor)
+
+
+def _mix_spectra(noise: NoiseModel) -> NoiseModel:
+    """Return noise of one spectrum, that of both parts at a mean CTF."""
+    if noise.structural is None:
+        return noise
+    return replace(noise, power=noise.power + noise.structural / 2, structural=None)
 
 
 def _fit_b_factor(aligner: Aligner, sums: ShellSums) -> float:
