@@ -34,12 +34,15 @@ class Truth:
         Of a mismatch: the true coordinates of the estimator's sites, A.
     nearest
         Of a mismatch: the best that the modes can do.
+    contrasts
+        Of each image, without a mismatch.
     """
 
     estimates: Estimates
     bound: torch.Tensor | None
     targets: torch.Tensor | None = None
     nearest: Nearest | None = None
+    contrasts: torch.Tensor | None = None
 
 
 def find_truth(images: ImageSet, folder: Path, reference: Reference) -> Truth:
@@ -54,8 +57,10 @@ def find_truth(images: ImageSet, folder: Path, reference: Reference) -> Truth:
         reference.model, reference.modes, truth.poses, truth.amplitudes, optics=particles.optics, formation=formation
     )
     told = json.loads((folder / "simulation.json").read_text()).get("relative_contrasts", [1.0])
+    relative = torch.tensor(told, dtype=torch.float64).expand(len(truth))
     # The contrast is unknown to the bound, so the rest of it goes as the contrast's inverse square.
-    return Truth(truth, bound / torch.tensor(told, dtype=bound.dtype)[:, None, None].square())
+    bound = bound / relative[:, None, None].square()
+    return Truth(truth, bound, contrasts=formation.contrast * relative)
 
 
 def _find_targets(images: ImageSet, truth: Estimates, reference: Reference) -> torch.Tensor:
@@ -77,7 +82,11 @@ def _find_targets(images: ImageSet, truth: Estimates, reference: Reference) -> t
 
 def summarize_against(found: Estimates, truth: Truth, reference: Reference) -> dict[str, object]:
     rule = FAILED if truth.nearest is None else LOST
-    return summarize(found, truth.estimates, truth.bound, n_sites=reference.model.n_sites, rule=rule)
+    row = summarize(found, truth.estimates, truth.bound, n_sites=reference.model.n_sites, rule=rule)
+    if truth.contrasts is None or found.contrasts is None:
+        return row
+    scores = (found.contrasts.values.double() - truth.contrasts) / found.contrasts.standard_deviations.double()
+    return row | {"contrast, coverage 68 %": float((scores.abs() < 1).double().mean())}
 
 
 def compare_sites(found: Estimates, truth: Truth, reference: Reference) -> dict[str, float]:
