@@ -1,24 +1,40 @@
 """Makes the aligner that searches from no prior knowledge, and the parts that all aligners share."""
 
+import math
+
 import torch
 
 from deephemnma.alignment.aligner import Aligner
-from deephemnma.alignment.exhaustive_search import make_exhaustive_search
+from deephemnma.alignment.effort import Effort, choose_effort, compute_signal
+from deephemnma.alignment.exhaustive_search import (
+    find_amplitude_spacing,
+    make_exhaustive_search,
+    make_search_bank,
+)
+from deephemnma.alignment.prior import make_prior
 from deephemnma.alignment.scale import Scales, compute_scales
-from deephemnma.alignment.schedule import LONGEST_STEP, Level, make_band_within, make_level
+from deephemnma.alignment.schedule import LONGEST_STEP, Level, make_band_within, make_coarse_projector
 from deephemnma.alignment.status import SearchRange
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
-from deephemnma.imaging.band import make_band
+from deephemnma.imaging.band import Band, make_band
+from deephemnma.imaging.gaussian_projector import GaussianProjector
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 
-SEARCH_RESOLUTION, MIDDLE_RESOLUTION = 0.5, 0.3
-"""Of the search and of the level after it, in units of the radius of gyration."""
+SEARCH_RESOLUTION = 0.5
+"""Of the search, in units of the radius of gyration."""
+FINER = 0.58
+"""Resolution of a level over that of the one before, at the least: a state within the error bars of one level must lie
+where the next one finds its minimum."""
 COARSE_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-4
 """Relative errors of the projectors, far below the noise."""
-COARSE_STEPS, MIDDLE_STEPS = 4, 6
+COARSE_STEPS = 5
+RESTRAINT = 0.8
+"""Standard deviation of the amplitudes at low resolution, in units of the searched range."""
+RESTRAINED = 2
+"""Levels that are restrained."""
 
 
 def make_search_aligner(
@@ -45,33 +61,58 @@ def make_search_aligner(
     device
         That computes.
     """
-    levels = make_levels(model, modes, source, settings=settings, finalists=settings.finalists, device=device)
     scales = compute_scales(model)
-    strategy = make_exhaustive_search(levels[0].projector, scales=scales, settings=settings)
+    bands = make_bands(source, scales=scales, settings=settings, device=device)
+    projector = make_coarse_projector(model, modes, bands[0], tolerance=COARSE_TOLERANCE)
+    bank = make_search_bank(projector, scales=scales, settings=settings)
+    effort = choose_effort(settings, compute_signal(bank, bands[0], source, formation=formation))
+    strategy = make_exhaustive_search(bank, projector, starts=effort.starts, scales=scales, settings=settings)
+    levels = make_levels(model, modes, bands, effort=effort, settings=settings)
     return assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
 
 
-def make_levels(
-    model: GaussianModel,
-    modes: Modes,
-    source: ImageSource,
-    *,
-    settings: EstimateSettings,
-    finalists: int,
-    device: torch.device | str,
-) -> list[Level]:
-    """Make the levels of a descent: at the resolution of the search, between, and at full resolution."""
-    gyration = compute_scales(model).gyration_radius
-    search = settings.search_resolution or SEARCH_RESOLUTION * gyration
-    middle = search * MIDDLE_RESOLUTION / SEARCH_RESOLUTION
+def make_bands(
+    source: ImageSource, *, scales: Scales, settings: EstimateSettings, device: torch.device | str
+) -> list[Band]:
+    """Make the bands of a descent, from the resolution of the search to the finest, in even proportion."""
     full = make_band(source.box_size, source.pixel_size, resolution=settings.resolution, device=device)
-    coarse = make_band_within(full, resolution=search)
-    between = make_band_within(full, resolution=middle)
-    return [
-        make_level(model, modes, coarse, kept=2 * finalists + 2, iterations=COARSE_STEPS, tolerance=COARSE_TOLERANCE),
-        make_level(model, modes, between, kept=finalists, iterations=MIDDLE_STEPS, tolerance=COARSE_TOLERANCE),
-        make_level(model, modes, full, kept=finalists, iterations=settings.iterations, tolerance=FINE_TOLERANCE),
+    coarsest = settings.search_resolution or SEARCH_RESOLUTION * scales.gyration_radius
+    ratio = min(1.0, full.resolution / coarsest)
+    steps = max(1, math.ceil(math.log(ratio) / math.log(FINER)))
+    coarse = [make_band_within(full, resolution=coarsest * ratio ** (step / steps)) for step in range(steps)]
+    return [*coarse, full]
+
+
+def make_levels(
+    model: GaussianModel, modes: Modes, bands: list[Band], *, effort: Effort, settings: EstimateSettings
+) -> list[Level]:
+    """Make the levels of a descent on `bands`, which refine ever fewer states."""
+    fall = (effort.finalists / effort.starts) ** (1 / (len(bands) - 1))
+    refined = [max(1, round(effort.starts * fall**place)) for place in range(len(bands))]
+    restraint = make_prior(
+        (RESTRAINT * settings.amplitude_range,) if settings.amplitude_range else (),
+        scales=compute_scales(model),
+        n_modes=modes.n_modes,
+    )
+    coarse = [
+        Level(
+            make_coarse_projector(model, modes, band, tolerance=COARSE_TOLERANCE),
+            kept=math.ceil(refined[place + 1] / (2 if effort.candidates else 1)),
+            iterations=COARSE_STEPS,
+            refined=refined[place],
+            candidates=effort.candidates if place else 0,
+            restraint=restraint if place < RESTRAINED else None,
+        )
+        for place, band in enumerate(bands[:-1])
     ]
+    last = Level(
+        GaussianProjector(model, modes, bands[-1], tolerance=FINE_TOLERANCE),
+        kept=effort.finalists,
+        iterations=settings.iterations,
+        refined=effort.finalists,
+        candidates=effort.candidates,
+    )
+    return [*coarse, last]
 
 
 def assemble_aligner(
@@ -101,6 +142,6 @@ def _find_range(levels: list[Level], *, scales: Scales, settings: EstimateSettin
     """Return what the search covers: no less than what lies about a single conformation or shift."""
     band = levels[0].band
     return SearchRange(
-        amplitude=scales.amplitude * max(settings.amplitude_range, settings.amplitude_spacing / 2),
+        amplitude=scales.amplitude * max(settings.amplitude_range, find_amplitude_spacing(settings, band) / 2),
         shift=min(max(settings.shift_range, LONGEST_STEP * band.resolution), band.box_size * band.pixel_size / 2),
     )

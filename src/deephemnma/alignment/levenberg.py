@@ -1,6 +1,6 @@
 """Levenberg-Marquardt on many images at once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deephemnma.alignment.objective import Evaluation, evaluate
 from deephemnma.alignment.observation import Observations
-from deephemnma.alignment.state import State
+from deephemnma.alignment.state import State, concatenate_states
 from deephemnma.imaging.projector import Projector
 
 FIRST_DAMPING, LEAST_DAMPING, DAMPING_DOWN, DAMPING_UP = 1e-2, 1e-5, 0.2, 5.0
@@ -86,6 +86,19 @@ def fit(
         found, gain = _accept(found, active, trial_state, trial)
         damping = _adapt(damping, gain / predicted.clamp_min(1e-12))
     return found
+
+
+def concatenate_fits(parts: list[Fit]) -> Fit:
+    """Return the rows of all `parts`."""
+    if len(parts) == 1:
+        return parts[0]
+    evaluations = [part.evaluation for part in parts]
+    return Fit(
+        concatenate_states([part.state for part in parts]),
+        Evaluation(*(torch.cat([getattr(each, field.name) for each in evaluations]) for field in fields(Evaluation))),
+        torch.cat([part.converged for part in parts]),
+        torch.cat([part.gain for part in parts]),
+    )
 
 
 def _take(

@@ -1,7 +1,5 @@
 """Search around given poses and amplitudes."""
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,7 +9,6 @@ from deephemnma.alignment.observation import Observations
 from deephemnma.alignment.scale import Scales
 from deephemnma.alignment.state import State
 from deephemnma.alignment.strategy import SearchStrategy
-from deephemnma.core.seed import derive_seed
 from deephemnma.imaging.projector import Projector
 
 
@@ -67,15 +64,3 @@ class LocalSearch(SearchStrategy):
         turns = torch.arange(len(self._pattern), device=images.device) % self._per_image
         near = self._hypotheses.select((images[:, None] * self._per_image + turns).flatten())
         return near.move((self._spread[images][:, None] * self._pattern).flatten(0, 1))
-
-
-def make_normal_pattern(count: int, n_parameters: int, *, seed: int) -> Float[Tensor, "steps parameters"]:
-    """Return steps distributed as standard normals, but more evenly than random ones: a scrambled Sobol sequence."""
-    uniform = draw_evenly(count, n_parameters, seed=seed)
-    return math.sqrt(2) * torch.erfinv((2 * uniform - 1).clamp(-1 + 1e-6, 1 - 1e-6))
-
-
-def draw_evenly(count: int, dimensions: int, *, seed: int) -> Float[Tensor, "points dimensions"]:
-    """Return points that fill the unit cube evenly; the first `n` of them do so for every `n`."""
-    scramble = derive_seed(seed, "local search")
-    return torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=scramble).draw(count)

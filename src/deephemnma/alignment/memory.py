@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deephemnma.alignment.schedule import Level
+from deephemnma.alignment.candidate import count_at_once
+from deephemnma.alignment.schedule import AT_ONCE, Level
 from deephemnma.alignment.score_bank import TEMPLATES_AT_ONCE
 from deephemnma.core.error import InputError
 
@@ -26,7 +27,7 @@ class MemoryPlan:
     bank
         The templates of one worker.
     workspace
-        Of the search, whatever the number of images.
+        Of what is done in pieces of one size, whatever the number of images.
     an_image
         What each image of a batch adds.
     batch_size
@@ -86,7 +87,6 @@ class MemoryPlan:
 def plan_memory(
     levels: Sequence[Level],
     *,
-    starts: int,
     n_templates: int,
     n_shifts: int,
     batch_size: int,
@@ -97,24 +97,28 @@ def plan_memory(
     Parameters
     ----------
     levels
-        Of the descent; the bank lies on the first one's band.
-    starts
-        States an image that enter the first level.
+        Of the descent, which refines so many states at once as a bound says; the bank lies on the first one's band.
     n_templates, n_shifts
         Of the bank; 0 templates for a search without one.
     batch_size, n_workers
         Wanted.
     """
-    states = [starts, *(level.kept for level in levels[:-1])]
-    descents = [count * _count_state(level) for count, level in zip(states, levels, strict=True)]
     components = levels[0].band.n_components
-    at_once = min(n_templates, TEMPLATES_AT_ONCE)
+    compared = min(n_templates, TEMPLATES_AT_ONCE)
     # data moved by every shift (complex, then contiguous), their products with the templates, gains and their order
-    search = n_shifts * (2 * COMPLEX * components + REAL * at_once) + 8 * REAL * at_once
+    search = n_shifts * (2 * COMPLEX * components + REAL * compared) + 8 * REAL * compared
+    pieces = [
+        size
+        for level in levels
+        for size in (
+            min(batch_size * level.refined, max(1, AT_ONCE // level.band.n_components)) * _count_state(level),
+            min(batch_size * level.candidates, count_at_once(level.band.n_components)) * _count_candidate(level),
+        )
+    ]
     return MemoryPlan(
         bank=COMPLEX * components * n_templates,
-        workspace=2 * REAL * components * at_once,
-        an_image=_count_image(levels[-1]) + max(search, *descents),
+        workspace=max(2 * REAL * components * compared, *pieces),
+        an_image=_count_image(levels[-1]) + search,
         batch_size=batch_size,
         n_workers=n_workers,
     )
@@ -130,7 +134,12 @@ def _count_state(level: Level) -> int:
     n_modes, sites = level.projector.n_modes, level.projector.n_sites
     parameters = n_modes + 5
     transforms = 2 * (n_modes + 2) + parameters + 2
-    likelihood = 3 * parameters + 6
+    likelihood = 2 * parameters + 6
     observation = 2 * (COMPLEX + REAL) * level.band.n_components
     weights = (2 * COMPLEX * (n_modes + 2) + 8 * REAL) * sites
     return observation + weights + COMPLEX * max(transforms, likelihood) * level.band.n_components
+
+
+def _count_candidate(level: Level) -> int:
+    """Return the bytes of one state whose projection is compared with its image."""
+    return (4 * COMPLEX + 2 * REAL) * level.band.n_components + 8 * REAL * level.projector.n_sites

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from deephemnma.alignment.distinct import select_distinct
 from deephemnma.alignment.exhaustive_search import POOL, SPACING
 from deephemnma.alignment.observation import Observations
 from deephemnma.alignment.scale import Scales
-from deephemnma.alignment.schedule import select_distinct
 from deephemnma.alignment.state import State
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.imaging.projector import Projector

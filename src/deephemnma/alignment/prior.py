@@ -26,6 +26,10 @@ class AmplitudePrior:
         """Return minus the log density, less a constant."""
         return (amplitudes.square() * self.precision.to(amplitudes)).sum(-1) / 2
 
+    def combine(self, other: "AmplitudePrior | None") -> "AmplitudePrior":
+        """Return the product of both; this if there is no other."""
+        return self if other is None else AmplitudePrior(self.precision + other.precision.to(self.precision))
+
 
 def make_prior(rmsd: tuple[float, ...], *, scales: Scales, n_modes: int) -> AmplitudePrior | None:
     """Make the prior whose standard deviations are `rmsd` (A RMSD; one for all modes or one for each); none of none.

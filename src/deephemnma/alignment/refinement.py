@@ -9,14 +9,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deephemnma.alignment.aligner import Aligner
-from deephemnma.alignment.assembly import assemble_aligner, make_levels
+from deephemnma.alignment.assembly import assemble_aligner, make_bands, make_levels
 from deephemnma.alignment.bank import make_conformation_grid, make_shift_grid
 from deephemnma.alignment.conformation_search import ConformationSearch
-from deephemnma.alignment.exhaustive_search import SPACING
+from deephemnma.alignment.effort import EFFORTS, Effort
+from deephemnma.alignment.exhaustive_search import SPACING, find_amplitude_spacing
 from deephemnma.alignment.held import HeldProjector
-from deephemnma.alignment.local_search import LocalSearch, draw_evenly, make_normal_pattern
+from deephemnma.alignment.local_search import LocalSearch
 from deephemnma.alignment.orientation_search import OrientationSearch
+from deephemnma.alignment.pattern import draw_evenly, make_normal_pattern
 from deephemnma.alignment.scale import Scales, compute_scales
+from deephemnma.alignment.schedule import Level
 from deephemnma.alignment.state import State
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.error import InputError
@@ -106,14 +109,20 @@ def make_refinement_aligner(
     free = _find_free(refinement.strategy, modes.n_modes)
     if not free[: modes.n_modes].all():  # a prior on what is held would move it
         settings = replace(settings, likelihood=replace(settings.likelihood, prior_rmsd=()))
-    levels = make_levels(model, modes, source, settings=settings, finalists=refinement.finalists, device=device)
+    bands = make_bands(source, scales=scales, settings=settings, device=device)
+    effort = Effort(refinement.starts, refinement.finalists, candidates=0)
+    levels = make_levels(model, modes, bands, effort=effort, settings=settings)
     strategy = _STRATEGIES[refinement.strategy](start, levels[0].projector)
     if not free.all():
-        levels = [replace(level, projector=HeldProjector(level.projector, free=free)) for level in levels]
+        levels = [_hold(level, free) for level in levels]
     aligner = assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
     aligner = replace(aligner, searched=aligner.searched.include(initial))
     # What is held may be wrong on purpose, and then no fit is as good as noise allows: the score alone tells.
     return aligner if free.all() else replace(aligner, reject_below=-math.inf)
+
+
+def _hold(level: Level, free: Bool[Tensor, "parameters"]) -> Level:
+    return replace(level, projector=HeldProjector(level.projector, free=free), restraint=None)
 
 
 def _make_local(start: Start, projector: Projector) -> SearchStrategy:
@@ -121,7 +130,7 @@ def _make_local(start: Start, projector: Projector) -> SearchStrategy:
     pattern = make_normal_pattern(start.refinement.candidates, start.n_modes + 5, seed=start.seed)
     spread = _make_spread(start)
     if not start.amplitudes_known:
-        conformations = _make_conformations(start)
+        conformations = _make_conformations(start, projector)
         reach = start.settings.amplitude_range * start.scales.amplitude
         spread[:, : start.n_modes] = 1
         pattern[:, : start.n_modes] = reach * (2 * draw_evenly(len(pattern), start.n_modes, seed=start.seed) - 1)
@@ -160,7 +169,7 @@ def _make_conformation(start: Start, projector: Projector) -> SearchStrategy:
     return ConformationSearch(
         projector,
         given=_make_hypotheses(start.initial, None, device),
-        conformations=_make_conformations(start),
+        conformations=_make_conformations(start, projector),
         starts=start.refinement.starts,
         scales=start.scales,
     )
@@ -173,7 +182,7 @@ def _make_rigid(start: Start, projector: Projector) -> SearchStrategy:
         amplitudes=start.initial.amplitudes,
         rotations=make_rotation_grid(start.settings.orientations),
         shifts=make_shift_grid(start.settings.shift_range, SPACING * projector.band.resolution),
-        starts=start.settings.starts,
+        starts=start.settings.starts or EFFORTS["quick"].starts,
         scales=start.scales,
     )
 
@@ -193,13 +202,13 @@ def _find_free(strategy: str, n_modes: int) -> Bool[Tensor, "parameters"]:
     return torch.cat((amplitudes, poses))
 
 
-def _make_conformations(start: Start) -> Float[Tensor, "conformations modes"]:
+def _make_conformations(start: Start, projector: Projector) -> Float[Tensor, "conformations modes"]:
     settings = start.settings
     return make_conformation_grid(
         start.n_modes,
         scales=start.scales,
         extent=settings.amplitude_range,
-        spacing=settings.amplitude_spacing,
+        spacing=find_amplitude_spacing(settings, projector.band),
         most=settings.max_conformations,
     )
 

@@ -1,17 +1,20 @@
 """Coarse to fine: many starts at low resolution, few at the end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
-from deephemnma.alignment.levenberg import Fit, fit
+from deephemnma.alignment.candidate import select_likeliest
+from deephemnma.alignment.distinct import select_distinct
+from deephemnma.alignment.levenberg import Fit, concatenate_fits, fit
 from deephemnma.alignment.observation import Observations
+from deephemnma.alignment.prior import AmplitudePrior
 from deephemnma.alignment.scale import Scales
 from deephemnma.alignment.state import State
+from deephemnma.alignment.widening import widen
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.imaging.band import Band, make_band
+from deephemnma.imaging.coarsening import coarsen_reference
 from deephemnma.imaging.gaussian_projector import GaussianProjector
 from deephemnma.imaging.projector import Projector
 
@@ -19,6 +22,8 @@ LONGEST_STEP = 0.3
 """Longest step of a level, in units of its resolution: beyond it the linearised image is no guide."""
 SAME_MINIMUM = 0.15
 """States nearer than this, in units of the resolution, have run into the same minimum."""
+AT_ONCE = 2**19
+"""Components of states refined together: a bound on memory, however many images come at once."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,20 @@ class Level:
         States an image that leave the level.
     iterations
         Steps at the most.
+    refined
+        States an image that are refined here; 0 for all that enter.
+    candidates
+        States an image that are tried around those that the level before has kept; 0 for none but these.
+    restraint
+        Holds the amplitudes to what is searched where the resolution cannot; None where it can.
     """
 
     projector: Projector
     kept: int
     iterations: int
+    refined: int = 0
+    candidates: int = 0
+    restraint: AmplitudePrior | None = None
 
     @property
     def band(self) -> Band:
@@ -58,8 +72,17 @@ def make_band_within(full: Band, *, resolution: float) -> Band:
     return band if band.max_index < full.max_index else full
 
 
+def make_coarse_projector(model: GaussianModel, modes: Modes, band: Band, *, tolerance: float) -> Projector:
+    """Make the projector of a level at low resolution, where beads do for atoms."""
+    model, modes = coarsen_reference(model, modes, resolution=band.resolution)
+    return GaussianProjector(model, modes, band, tolerance=tolerance)
+
+
 def descend(observations: Observations, levels: list[Level], starts: State, *, scales: Scales) -> Fit:
     """Refine the starts of every image level by level; return the states that the last level keeps, the best first.
+
+    A minimum at low resolution lies away from the truth by about its own error bars, which are wider than what the next
+    resolution can bridge. So states are drawn from within these error bars, and the likeliest of them go on.
 
     Parameters
     ----------
@@ -72,54 +95,56 @@ def descend(observations: Observations, levels: list[Level], starts: State, *, s
     scales
         Of the reference.
     """
-    images = torch.arange(len(observations), device=starts.shifts.device)
-    unit = scales.to_vector(starts.amplitudes.shape[1]).to(starts.shifts)
-    for level in levels:
-        per_image = len(starts) // len(observations)
-        seen = observations.restrict(level.band).select(images.repeat_interleave(per_image))
-        found = fit(
-            seen,
-            level.projector,
-            starts,
-            step_scale=LONGEST_STEP * level.band.resolution * unit,
-            iterations=level.iterations,
-        )
-        rows = select_distinct(
-            found.state,
-            found.evaluation.cost.reshape(len(images), per_image),
-            kept=level.kept,
-            distance=SAME_MINIMUM * level.band.resolution,
-            scales=scales,
-        ).flatten()
-        found = found.select(rows)
-        starts = found.state
+    first, *others = levels
+    found, resolution = _fit_level(_observe(observations, first), first, starts, scales=scales), first.band.resolution
+    for level in others:
+        seen = _observe(observations, level)
+        starts = _choose_starts(seen, level, found, resolution=resolution, scales=scales)
+        found, resolution = _fit_level(seen, level, starts, scales=scales), level.band.resolution
     return found
 
 
-def select_distinct(
-    states: State, costs: Float[Tensor, "images starts"], *, kept: int, distance: float, scales: Scales
-) -> Int[Tensor, "images kept"]:
-    """Choose for each image the `kept` states of lowest cost that lie `distance` (A RMS) apart.
+def _observe(observations: Observations, level: Level) -> Observations:
+    seen = observations.restrict(level.band)
+    return seen if level.restraint is None else replace(seen, prior=level.restraint.combine(seen.prior))
 
-    Greedy: the best first, then the best among those far from all chosen. Where too few are distinct, the best of
-    the rest fill the places.
 
-    Returns
-    -------
-    rows
-        Row numbers into `states`.
-    """
-    n_images, n_starts = costs.shape
-    images = torch.arange(n_images, device=costs.device)
-    table = torch.arange(n_images * n_starts, device=costs.device).reshape(n_images, n_starts)
-    rank = costs.double()
-    penalty = rank.abs().max() * 4 + 1  # puts every near one behind every far one
-    chosen = []
-    for _ in range(min(kept, n_starts)):
-        pick = rank.argmin(1)
-        chosen.append(table[images, pick])
-        here = states.select(chosen[-1].repeat_interleave(n_starts))
-        near = scales.compute_distance(states, here).reshape(n_images, n_starts) < distance
-        rank = rank + penalty * near
-        rank[images, pick] = torch.inf
-    return torch.stack(chosen, dim=1)
+def _choose_starts(seen: Observations, level: Level, found: Fit, *, resolution: float, scales: Scales) -> State:
+    """Return the states that a level refines, from the fits of the level before, at its `resolution`."""
+    per_image = len(found.converged) // len(seen)
+    if level.candidates <= per_image:
+        return found.state
+    candidates = widen(
+        found,
+        draws=level.candidates // per_image,
+        resolution=resolution,
+        scales=scales,
+        held=level.projector.held,
+    )
+    return select_likeliest(seen, level.projector, candidates, kept=level.refined, spacing=SAME_MINIMUM, scales=scales)
+
+
+def _fit_level(seen: Observations, level: Level, starts: State, *, scales: Scales) -> Fit:
+    """Refine the starts of each image, and keep the best distinct ends."""
+    per_image = len(starts) // len(seen)
+    unit = scales.to_vector(starts.amplitudes.shape[1]).to(starts.shifts)
+    rows = torch.arange(len(starts), device=starts.shifts.device)
+    parts = [
+        fit(
+            seen.select(some // per_image),
+            level.projector,
+            starts.select(some),
+            step_scale=LONGEST_STEP * level.band.resolution * unit,
+            iterations=level.iterations,
+        )
+        for some in rows.split(max(1, AT_ONCE // level.band.n_components))
+    ]
+    found = concatenate_fits(parts)
+    chosen = select_distinct(
+        found.state,
+        found.evaluation.cost.reshape(len(seen), per_image),
+        kept=level.kept,
+        distance=SAME_MINIMUM * level.band.resolution,
+        scales=scales,
+    )
+    return found.select(chosen.flatten())

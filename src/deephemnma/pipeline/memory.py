@@ -2,9 +2,10 @@
 
 import torch
 
-from deephemnma.alignment.assembly import make_levels
+from deephemnma.alignment.assembly import make_bands, make_levels
 from deephemnma.alignment.bank import make_conformation_grid, make_shift_grid
-from deephemnma.alignment.exhaustive_search import SPACING
+from deephemnma.alignment.effort import choose_effort
+from deephemnma.alignment.exhaustive_search import SPACING, find_amplitude_spacing
 from deephemnma.alignment.memory import MemoryPlan, plan_memory
 from deephemnma.alignment.scale import compute_scales
 from deephemnma.core.particle import ImageSource
@@ -46,19 +47,19 @@ def plan_alignment(
     InputError
         If not even one image at a time fits.
     """
-    levels = make_levels(
-        reference.model, reference.modes, particles, settings=search, finalists=search.finalists, device="cpu"
-    )
+    model, scales = reference.model, compute_scales(reference.model)
+    bands = make_bands(particles, scales=scales, settings=search, device="cpu")
+    effort = choose_effort(search, 0.0)  # the thorough one, if the signal is to decide
+    levels = make_levels(model, reference.modes, bands, effort=effort, settings=search)
     conformations = make_conformation_grid(
         reference.modes.n_modes,
-        scales=compute_scales(reference.model),
+        scales=scales,
         extent=search.amplitude_range,
-        spacing=search.amplitude_spacing,
+        spacing=find_amplitude_spacing(search, bands[0]),
         most=search.max_conformations,
     )
     wanted = plan_memory(
         levels,
-        starts=search.starts,
         n_templates=search.orientations * len(conformations) if has_bank else 0,
         n_shifts=len(make_shift_grid(search.shift_range, SPACING * levels[0].band.resolution)),
         batch_size=min(search.batch_size, block_size, len(particles)),

@@ -1,8 +1,9 @@
 """Options of the elastic and rigid alignment."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
-from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.check import check_at_least
 from deephemnma.settings.likelihood import LikelihoodSettings
 
 
@@ -12,8 +13,9 @@ class EstimateSettings:
 
     amplitude_range: float = 5.0
     """Greatest displacement along each mode that the search tries, A RMSD, 0 or more."""
-    amplitude_spacing: float = 2.5
-    """Distance between the conformations that the search tries, A RMSD, above 0."""
+    amplitude_spacing: float = 0.0
+    """Distance between the conformations that the search tries, A RMSD; 0 takes a quarter of the resolution of the
+    search."""
     max_conformations: int = 200
     """Conformations in the search at the most; with many modes they are spread evenly instead of on a grid."""
     shift_range: float = 5.0
@@ -24,11 +26,14 @@ class EstimateSettings:
     """Resolution of the search, A; 0 takes half the reference's radius of gyration."""
     resolution: float = 0.0
     """Finest resolution used, A; 0 goes up to Nyquist."""
-    starts: int = 24
-    """Local refinements an image at the resolution of the search, 1 or more."""
-    finalists: int = 3
-    """Of these, how many are refined to the end, 1 or more."""
-    iterations: int = 20
+    effort: Literal["auto", "quick", "normal", "thorough"] = "auto"
+    """How many states are tried: quick will do at SNR 0.1 and above, thorough takes some ten times as long and
+    finds more at SNR 0.01; auto goes by the contrast and the noise of the images."""
+    starts: int = 0
+    """Local refinements an image at the resolution of the search; 0 for as many as --effort says."""
+    finalists: int = 0
+    """Of these, how many are refined to the end; 0 for as many as --effort says."""
+    iterations: int = 30
     """Steps of the last refinement at the most, 1 or more."""
     reject_below: float = -4.0
     """Images of a lower score are "rejected": their fit explains them worse than noise allows, by so many standard
@@ -41,10 +46,12 @@ class EstimateSettings:
 
     def __post_init__(self) -> None:
         check_at_least("--amplitude-range", self.amplitude_range, 0)
-        check_positive("--amplitude-spacing", self.amplitude_spacing)
+        check_at_least("--amplitude-spacing", self.amplitude_spacing, 0)
         check_at_least("--shift-range", self.shift_range, 0)
         check_at_least("--search-resolution", self.search_resolution, 0)
         check_at_least("--resolution", self.resolution, 0)
-        for name in ("max_conformations", "orientations", "starts", "finalists", "iterations", "batch_size"):
+        for name in ("max_conformations", "orientations", "iterations", "batch_size"):
             check_at_least(f"--{name.replace('_', '-')}", getattr(self, name), 1)
+        check_at_least("--starts", self.starts, 0)
+        check_at_least("--finalists", self.finalists, 0)
         check_at_least("--pilot-images", self.pilot_images, 1)

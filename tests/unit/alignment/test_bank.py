@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from deephemnma.alignment.bank import make_bank, make_conformation_grid, make_shift_grid
+from deephemnma.alignment.distinct import select_distinct
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.scale import Scales
-from deephemnma.alignment.schedule import select_distinct
 from deephemnma.alignment.score_bank import score_bank
 from deephemnma.alignment.state import State
 from deephemnma.core.fourier import inverse_fourier_transform

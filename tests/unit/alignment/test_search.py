@@ -8,7 +8,7 @@ import torch
 
 from deephemnma.alignment.aligner import Aligner, align_images
 from deephemnma.alignment.assembly import make_search_aligner
-from deephemnma.alignment.exhaustive_search import make_exhaustive_search
+from deephemnma.alignment.exhaustive_search import make_exhaustive_search, make_search_bank
 from deephemnma.alignment.objective import evaluate
 from deephemnma.alignment.observation import make_observations
 from deephemnma.alignment.pilot import measure_formation
@@ -171,6 +171,8 @@ def test_a_set_without_a_usable_image_is_refused(molecule):
 
 
 def test_the_bank_is_never_smaller_than_its_starts(molecule):
-    settings = replace(SETTINGS, orientations=4, amplitude_range=0.0, starts=50)
-    strategy = make_exhaustive_search(molecule.make_projector(12.0), scales=molecule.scales, settings=settings)
+    settings = replace(SETTINGS, orientations=4, amplitude_range=0.0)
+    projector = molecule.make_projector(12.0)
+    bank = make_search_bank(projector, scales=molecule.scales, settings=settings)
+    strategy = make_exhaustive_search(bank, projector, starts=50, scales=molecule.scales, settings=settings)
     assert strategy.starts == 4

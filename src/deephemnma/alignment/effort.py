@@ -1,0 +1,72 @@
+"""How thoroughly an image is searched: as its signal asks for."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from deephemnma.alignment.bank import Bank
+from deephemnma.alignment.observation import make_observations
+from deephemnma.core.particle import ImageSource
+from deephemnma.imaging.band import Band
+from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.settings.estimate import EstimateSettings
+
+IMAGES, TEMPLATES = 64, 1024
+"""On which the signal is computed."""
+STRONG, WEAK = 200.0, 70.0
+"""Signals above the first need but a quick search, those below the second a thorough one."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """States an image that are tried.
+
+    Attributes
+    ----------
+    starts
+        Refined at the resolution of the search.
+    finalists
+        Refined to the end; in between, the number falls from level to level by the same factor.
+    candidates
+        Tried around those that leave a level, at the resolution of the next; 0 goes on with these alone.
+    """
+
+    starts: int
+    finalists: int
+    candidates: int
+
+
+EFFORTS = {
+    "quick": Effort(starts=24, finalists=3, candidates=0),
+    "normal": Effort(starts=64, finalists=5, candidates=512),
+    "thorough": Effort(starts=192, finalists=12, candidates=1536),
+}
+
+
+def choose_effort(settings: EstimateSettings, signal: float | None) -> Effort:
+    """Return the effort that the settings name, or that suits the `signal` (:func:`compute_signal`; None: unknown)."""
+    effort = EFFORTS[settings.effort if settings.effort != "auto" else _suit(signal)]
+    return replace(effort, starts=settings.starts or effort.starts, finalists=settings.finalists or effort.finalists)
+
+
+def _suit(signal: float | None) -> str:
+    if signal is None or WEAK <= signal <= STRONG:
+        return "normal"
+    return "quick" if signal > STRONG else "thorough"
+
+
+def compute_signal(bank: Bank, band: Band, source: ImageSource, *, formation: ImageFormation) -> float | None:
+    """Return the log likelihood by which the right template is expected to stand out from an empty image.
+
+    ``contrast^2 / 2 sum T^2 |p|^2`` in the band of the search, with the whitened transfer T of the images, the average
+    over images and templates p. None where the contrast is not known yet.
+    """
+    if formation.contrast <= 0:
+        return None
+    ids = torch.linspace(0, len(source) - 1, min(IMAGES, len(source))).round().long()
+    optics = None if source.optics is None else source.optics.select(ids)
+    blank = torch.zeros(len(ids), source.box_size, source.box_size)
+    seen = make_observations(blank, band, optics=optics, noise=formation.noise, b_factor=formation.b_factor)
+    some = torch.linspace(0, len(bank) - 1, min(TEMPLATES, len(bank)), device=bank.templates.device).round().long()
+    power = bank.templates[some].abs().square().mean(0)
+    return formation.contrast**2 / 2 * float((seen.transfer.square().mean(0) * power).sum())
