@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from image_set import FIELD_OF_VIEW, STRUCTURE
+from image_set import FIELD_OF_VIEW, STRUCTURE, store_reference
 from measurement import measure_peak_memory
 from memory_images import MemoryImages
 from progress import make_teller
@@ -39,7 +39,7 @@ from deephemnma.pipeline.microscope import N_CHANCES, compute_image_ctf, make_no
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.settings.build import make_settings
 from deephemnma.settings.estimate import EstimateSettings
-from deephemnma.settings.stage.reference import ReferenceOptions
+from deephemnma.settings.stage.reference import NetworkOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions
 
 BLOCK = 1024
@@ -128,7 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = arguments.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        microscope = _make_microscope(arguments, device)
+        microscope = _make_microscope(arguments, device, work)
         blocks = torch.arange(arguments.images).split(BLOCK)
         missing = [ids for ids in blocks if not _name_block(work, ids).exists()]
         if missing:
@@ -142,11 +142,11 @@ def main() -> None:
             report("estimation_gpu", [row], notes=notes, folder=arguments.results)
 
 
-def _make_microscope(arguments: argparse.Namespace, device: torch.device) -> Microscope:
+def _make_microscope(arguments: argparse.Namespace, device: torch.device, work: Path) -> Microscope:
     options = ImageOptions(
         box_size=arguments.box_size, pixel_size=FIELD_OF_VIEW / arguments.box_size, snr=arguments.snr
     )
-    reference = load_reference(ReferenceOptions(STRUCTURE))
+    reference = load_reference(store_reference(work, "ak", path=STRUCTURE, network=NetworkOptions()))
     optics = make_optics(options, torch.full((1, N_CHANCES), 0.5, dtype=torch.float64))
     noise = make_noise_model(options, compute_image_ctf(options, optics))
     blank = Microscope(reference, options, ImageFormation(1.0, noise), arguments.seed, device)

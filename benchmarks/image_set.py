@@ -101,13 +101,13 @@ class Entry:
 
 
 def _make_plain(options: Options, count: int, *, snr: float, **microscope: float) -> ImageSet:
-    reference = _store(options, "ak", STRUCTURE, NetworkOptions())
+    reference = store_reference(options.work, "ak", path=STRUCTURE, network=NetworkOptions())
     return ImageSet(_simulate(options, reference, count, snr=snr, **microscope), reference)
 
 
 def _make_beads(options: Options, count: int) -> ImageSet:
-    atoms = _store(options, "ak", STRUCTURE, NetworkOptions())
-    beads = _store(options, "ak_beads", STRUCTURE, NetworkOptions(sites="ca"))
+    atoms = store_reference(options.work, "ak", path=STRUCTURE, network=NetworkOptions())
+    beads = store_reference(options.work, "ak_beads", path=STRUCTURE, network=NetworkOptions(sites="ca"))
     return ImageSet(_simulate(options, atoms, count, snr=0.1), beads, mismatch=True)
 
 
@@ -123,7 +123,9 @@ def _make_path(options: Options, count: int) -> ImageSet:
         end = last.positions @ rotation.mT + move  # else the path would lead through squashed molecules
         step = torch.linspace(0, 1, frames, dtype=torch.float64)[:, None, None]
         write_models(folder / "frames.cif", first, torch.lerp(first.positions[None], end[None], step))
-    reference = _store(options, "ak_common", folder / "start.cif", NetworkOptions(), modes="7-12")
+    reference = store_reference(
+        options.work, "ak_common", path=folder / "start.cif", network=NetworkOptions(), modes="7-12"
+    )
     conformation = ConformationOptions(distribution="models", models=folder / "frames.cif")
     return ImageSet(_simulate(options, reference, count, snr=0.1, conformation=conformation), reference, mismatch=True)
 
@@ -131,7 +133,7 @@ def _make_path(options: Options, count: int) -> ImageSet:
 def _make_ribosome(options: Options, count: int) -> ImageSet:
     path = options.data / "structures" / "6zu5_80S_ribosome.cif.gz"
     network = NetworkOptions(sites="ca-p", cutoff=20.0, n_modes=12)
-    reference = _store(options, "ribosome", path, network, modes="7-10")
+    reference = store_reference(options.work, "ribosome", path=path, network=network, modes="7-10")
     n_sites = read_or_compute_modes(reference.reference, NetworkOptions()).model.n_sites
     conformation = ConformationOptions(distribution="uniform", amplitude_scale=RIBOSOME_RMSD * n_sites**0.5)
     simulation = _simulate(options, reference, count, snr=0.05, conformation=conformation, field=RIBOSOME_FIELD)
@@ -179,10 +181,13 @@ def _simulate(
     )
 
 
-def _store(options: Options, name: str, path: Path, network: NetworkOptions, *, modes: str = "7-9") -> ReferenceOptions:
-    stored = options.work / f"{name}.npz"
+def store_reference(
+    work: Path, name: str, *, path: Path, network: NetworkOptions, modes: str = "7-9"
+) -> ReferenceOptions:
+    """Compute the modes of a structure, unless `work` holds them by this name, and say where they are."""
+    stored = work / f"{name}.npz"
     if not stored.exists():
-        options.work.mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
         reference = read_or_compute_modes(path, network)
         write_reference(stored, reference.model, reference.modes)
     return ReferenceOptions(stored, modes=modes)

@@ -59,8 +59,9 @@ def compute_auc(score: torch.Tensor, failed: torch.Tensor) -> float | None:
     right, wrong = score[~failed], score[failed]
     if not len(right) or not len(wrong):
         return None
-    higher = (right[:, None] > wrong).double() + (right[:, None] == wrong).double() / 2
-    return float(higher.mean())
+    ordered, right = wrong.sort().values, right.contiguous()
+    lower, not_higher = (torch.searchsorted(ordered, right, right=ties).double() for ties in (False, True))
+    return float((lower + not_higher).mean()) / (2 * len(wrong))  # a tie is worth half
 
 
 def _compare_with_bound(
