@@ -59,11 +59,16 @@ def compute_scores(
     """
     value = projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
     residual = observations.data - evaluation.contrast[:, None] * value
-    degrees = observations.degrees
-    misfit = (residual.abs().square().sum(1) - degrees) / (2 * degrees) ** 0.5
+    misfit = _normalize_chi_square(residual.abs().square().sum(1), degrees=observations.degrees)
     inner, energy = (value.conj() * observations.data).real.sum(1), value.abs().square().sum(1)
     strength = _compare_contrast(inner, energy, evaluation, formation=formation)
     return strength.clamp_max(MOST_ABOVE) - torch.hypot(misfit.clamp_min(0), outside.clamp_max(MOST_OUTSIDE))
+
+
+def _normalize_chi_square(chi_square: Float[Tensor, "images"], *, degrees: int) -> Float[Tensor, "images"]:
+    """Return chi-square in standard deviations, normal to the tails (Wilson & Hilferty 1931, PNAS 17:684)."""
+    variance = 2 / (9 * max(degrees, 1))
+    return ((chi_square / max(degrees, 1)) ** (1 / 3) - (1 - variance)) / variance**0.5
 
 
 def _compare_contrast(
