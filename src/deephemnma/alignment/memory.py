@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deephemnma.alignment.candidate import count_at_once
-from deephemnma.alignment.schedule import AT_ONCE, Level
+from deephemnma.alignment.schedule import Level
 from deephemnma.alignment.score_bank import TEMPLATES_AT_ONCE
 from deephemnma.core.error import InputError
 
@@ -111,7 +111,7 @@ def plan_memory(
         size
         for level in levels
         for size in (
-            min(batch_size * level.refined, max(1, AT_ONCE // level.band.n_components)) * _count_state(level),
+            min(batch_size * level.refined, level.at_once) * _count_state(level),
             min(batch_size * level.candidates, count_at_once(level.band.n_components)) * _count_candidate(level),
         )
     ]

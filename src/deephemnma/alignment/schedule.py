@@ -22,7 +22,7 @@ LONGEST_STEP = 0.3
 """Longest step of a level, in units of its resolution: beyond it the linearised image is no guide."""
 SAME_MINIMUM = 0.15
 """States nearer than this, in units of the resolution, have run into the same minimum."""
-AT_ONCE = 2**19
+AT_ONCE = {"cpu": 2**19, "cuda": 2**24}
 """Components of states refined together: a bound on memory, however many images come at once."""
 
 
@@ -57,6 +57,11 @@ class Level:
     def band(self) -> Band:
         """The components of this level."""
         return self.projector.band
+
+    @property
+    def at_once(self) -> int:
+        """States refined together."""
+        return max(1, AT_ONCE.get(self.band.rows.device.type, AT_ONCE["cpu"]) // self.band.n_components)
 
 
 def make_level(
@@ -137,7 +142,7 @@ def _fit_level(seen: Observations, level: Level, starts: State, *, scales: Scale
             step_scale=LONGEST_STEP * level.band.resolution * unit,
             iterations=level.iterations,
         )
-        for some in rows.split(max(1, AT_ONCE // level.band.n_components))
+        for some in rows.split(level.at_once)
     ]
     found = concatenate_fits(parts)
     chosen = select_distinct(

@@ -48,7 +48,7 @@ def plan_alignment(
         If not even one image at a time fits.
     """
     model, scales = reference.model, compute_scales(reference.model)
-    bands = make_bands(particles, scales=scales, settings=search, device="cpu")
+    bands = make_bands(particles, scales=scales, settings=search, device=device)
     effort = choose_effort(search, 0.0)  # the thorough one, if the signal is to decide
     levels = make_levels(model, reference.modes, bands, effort=effort, settings=search)
     conformations = make_conformation_grid(
