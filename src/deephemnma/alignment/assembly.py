@@ -97,7 +97,8 @@ def make_levels(
     coarse = [
         Level(
             make_coarse_projector(model, modes, band, tolerance=COARSE_TOLERANCE),
-            kept=math.ceil(refined[place + 1] / (2 if effort.candidates else 1)),
+            # what the search found is no minimum worth choosing by yet, where candidates decide
+            kept=refined[0] if place == 0 and effort.candidates else refined[place + 1],
             iterations=COARSE_STEPS,
             refined=refined[place],
             candidates=effort.candidates if place else 0,

@@ -39,7 +39,7 @@ class Effort:
 EFFORTS = {
     "quick": Effort(starts=24, finalists=3, candidates=0),
     "normal": Effort(starts=64, finalists=5, candidates=512),
-    "thorough": Effort(starts=192, finalists=12, candidates=1536),
+    "thorough": Effort(starts=384, finalists=16, candidates=2048),
 }
 
 
