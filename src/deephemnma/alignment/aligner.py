@@ -162,8 +162,8 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
     kept = len(found.converged) // len(bad)
     held = aligner.levels[-1].projector.held
     covariance = invert_fisher(found.evaluation.curvature, held=held)
-    score = _score(aligner, observations, found, covariance)
-    rivals = find_rivals(found, covariance, kept=kept, searched=aligner.searched, held=held)
+    rivals, shares = find_rivals(found, covariance, kept=kept, searched=aligner.searched, held=held)
+    score = _score(aligner, observations, found, covariance=covariance, shares=shares)
     first = torch.arange(0, len(score), kept, device=score.device)
     best = found.select(first)
     empty = observations.data.abs().square().sum(1, dtype=torch.float64) / 2
@@ -192,14 +192,25 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
 
 
 def _score(
-    aligner: Aligner, observations: Observations, found: Fit, covariance: Float[Tensor, "states parameters parameters"]
+    aligner: Aligner,
+    observations: Observations,
+    found: Fit,
+    *,
+    covariance: Float[Tensor, "states parameters parameters"],
+    shares: Float[Tensor, "images kept"],
 ) -> Float[Tensor, "states"]:
     level = aligner.levels[0]
     rows = torch.arange(len(observations), device=covariance.device)
     seen = observations.restrict(level.band).select(rows.repeat_interleave(len(covariance) // len(observations)))
     excess = compute_excess(found.state, covariance, searched=aligner.searched)
     return compute_scores(
-        seen, level.projector, found.state, found.evaluation, formation=aligner.formation, outside=excess.norm(dim=1)
+        seen,
+        level.projector,
+        found.state,
+        found.evaluation,
+        formation=aligner.formation,
+        outside=excess.norm(dim=1),
+        share=shares.flatten(),
     )
 
 

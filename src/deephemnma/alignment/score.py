@@ -13,6 +13,8 @@ from deephemnma.imaging.synthesis import ImageFormation
 MOST_OUTSIDE = 2.0
 """Conformations beyond the searched range count so many standard deviations at the most: they are unlikely, not ruled
 out, and alone no ground for rejection."""
+MOST_DOUBT = 2.0
+"""Rivals count so much at the most: an ambiguous answer is not rejected for that alone."""
 MOST_ABOVE = 3.0
 """Scores above this tell no more: a contrast that is far too high is no better sign."""
 LEAST_SHARE = 1e-3
@@ -27,14 +29,15 @@ def compute_scores(
     *,
     formation: ImageFormation,
     outside: Float[Tensor, "images"],
+    share: Float[Tensor, "images"],
 ) -> Float[Tensor, "images"]:
     """Return by how many standard deviations a fit is better than right ones are on average; wrong ones are worse.
 
     The fit was chosen among many by the components of the search, which therefore fit well even where it is wrong. The
     finer components had no say in that choice: at a wrong minimum the contrast that they show is low. So the score is
-    the deviation of their contrast from what is expected; less the root of the sum of squares of two signs that count
-    only where they are bad: chi-square of the residual at the resolution of the search, and how far the amplitudes lie
-    outside the range that was searched.
+    the deviation of their contrast from what is expected; less the root of the sum of squares of three signs that
+    count only where they are bad: chi-square of the residual at the resolution of the search, how far the amplitudes
+    lie outside the range that was searched, and how likely other minima are.
 
     The contrast to be expected is that of the data set, or as far as this varies from image to image, that of the
     coarse components of the same image.
@@ -51,6 +54,8 @@ def compute_scores(
         Says the contrast to be expected, and how much it varies from image to image.
     outside
         Standard deviations by which the amplitudes lie outside the searched range, 0 or more.
+    share
+        Of this minimum in the probability of all that were found, 0-1.
 
     Returns
     -------
@@ -62,7 +67,9 @@ def compute_scores(
     misfit = _normalize_chi_square(residual.abs().square().sum(1), degrees=observations.degrees)
     inner, energy = (value.conj() * observations.data).real.sum(1), value.abs().square().sum(1)
     strength = _compare_contrast(inner, energy, evaluation, formation=formation)
-    return strength.clamp_max(MOST_ABOVE) - torch.hypot(misfit.clamp_min(0), outside.clamp_max(MOST_OUTSIDE))
+    doubt = (-2 * share.clamp_min(1e-30).log()).clamp_min(0).sqrt()
+    signs = (misfit.clamp_min(0), outside.clamp_max(MOST_OUTSIDE), doubt.clamp_max(MOST_DOUBT).to(misfit))
+    return strength.clamp_max(MOST_ABOVE) - torch.stack(signs).norm(dim=0)
 
 
 def _normalize_chi_square(chi_square: Float[Tensor, "images"], *, degrees: int) -> Float[Tensor, "images"]:

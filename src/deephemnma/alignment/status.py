@@ -159,8 +159,8 @@ def find_rivals(
     kept: int,
     searched: SearchRange,
     held: tuple[int, ...] = (),
-) -> Bool[Tensor, "images kept"]:
-    """Return which minima are distinct from all better ones of their image and about as likely as the best.
+) -> tuple[Bool[Tensor, "images kept"], Float[Tensor, "images kept"]]:
+    """Find minima that are distinct from all better ones of their image and about as likely as the best.
 
     Likely means likelihood times volume of the minimum.
 
@@ -172,6 +172,13 @@ def find_rivals(
         Of each.
     kept, searched, held
         See above.
+
+    Returns
+    -------
+    rivals
+        True for these.
+    shares
+        Of each minimum in the probability of all distinct ones of its image.
     """
     highest = 2 * found.evaluation.contrast.double().clamp_min(1e-12)
     highest = highest.unflatten(0, (-1, kept)).amax(1).repeat_interleave(kept)
@@ -186,7 +193,8 @@ def find_rivals(
         new = (apart[:, place] | ~chosen).all(1)
         chosen[:, place] = new
         rivals[:, place] = new & likely[:, place]
-    return rivals
+    every = mass.masked_fill(~chosen, -math.inf).logsumexp(1, keepdim=True)
+    return rivals, (mass - every).exp().clamp_max(1)
 
 
 def _find_distinct(

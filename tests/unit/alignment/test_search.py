@@ -109,6 +109,7 @@ def test_right_fits_score_near_zero_and_wrong_ones_far_below(found, search, case
             evaluate(observed, level.projector, state),
             formation=case.formation,
             outside=torch.zeros(16),
+            share=torch.ones(16),
         )
         for state in (case.truth, wrong)
     ]
