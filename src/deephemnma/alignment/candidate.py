@@ -65,6 +65,7 @@ def select_likeliest(
 def _compute_costs(observations: Observations, projector: Projector, states: State) -> Float[Tensor, "states"]:
     """Return minus the log likelihood gain of each state, the contrast fitted; with the cost of a prior."""
     value = projector.project(states.rotations, states.shifts, states.amplitudes) * observations.transfer
-    inner = (value.conj() * observations.data).real.sum(1).clamp_min(0)
-    cost = -inner.square() / (2 * value.abs().square().sum(1).clamp_min(1e-30))
+    value, data = (torch.view_as_real(each).flatten(1) for each in (value, observations.data))
+    inner = (value * data).sum(1).clamp_min(0)
+    cost = -inner.square() / (2 * value.square().sum(1).clamp_min(1e-30))
     return cost if observations.prior is None else cost + observations.prior.compute_cost(states.amplitudes)

@@ -48,9 +48,9 @@ def score_bank(observations: Observations, bank: Bank, shifts: Float[Tensor, "sh
     best_gain = torch.full((len(observations), kept), -math.inf, device=device)
     best_index = torch.zeros(len(observations), kept, dtype=torch.long, device=device)
     for rows in iterate_chunks(len(bank), TEMPLATES_AT_ONCE):
-        templates = torch.view_as_real(bank.templates[rows]).flatten(1)
-        inner = (moved @ templates.T).unflatten(0, (len(observations), len(shifts)))
-        norm = observations.transfer.square() @ bank.templates[rows].abs().square().T
+        templates = torch.view_as_real(bank.templates[rows])
+        inner = (moved @ templates.flatten(1).T).unflatten(0, (len(observations), len(shifts)))
+        norm = observations.transfer.square() @ templates.square().sum(-1).T
         inner, shift_index = inner.max(dim=1)
         gain = inner.clamp_min(0).square() / (2 * norm.clamp_min(1e-30))
         if observations.prior is not None:
