@@ -10,6 +10,7 @@ from deephemnma.core.particle import ImageSource
 from deephemnma.imaging.band import Band
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
+from deephemnma.settings.likelihood import LikelihoodSettings
 
 IMAGES, TEMPLATES = 64, 1024
 """On which the signal is computed."""
@@ -55,18 +56,28 @@ def _suit(signal: float | None) -> str:
     return "quick" if signal > STRONG else "thorough"
 
 
-def compute_signal(bank: Bank, band: Band, source: ImageSource, *, formation: ImageFormation) -> float | None:
+def compute_signal(
+    bank: Bank, band: Band, source: ImageSource, *, formation: ImageFormation, likelihood: LikelihoodSettings
+) -> float | None:
     """Return the log likelihood by which the right template is expected to stand out from an empty image.
 
     ``contrast^2 / 2 sum T^2 |p|^2`` in the band of the search, with the whitened transfer T of the images, the average
-    over images and templates p. None where the contrast is not known yet.
+    over images and templates p. None where the contrast is not known yet. Components that do not count for the
+    `likelihood` have no transfer.
     """
     if formation.contrast <= 0:
         return None
     ids = torch.linspace(0, len(source) - 1, min(IMAGES, len(source))).round().long()
     optics = None if source.optics is None else source.optics.select(ids)
     blank = torch.zeros(len(ids), source.box_size, source.box_size)
-    seen = make_observations(blank, band, optics=optics, noise=formation.noise, b_factor=formation.b_factor)
+    seen = make_observations(
+        blank,
+        band,
+        optics=optics,
+        noise=formation.noise,
+        b_factor=formation.b_factor,
+        likelihood=replace(likelihood, mask_radius=0.0),
+    )
     some = torch.linspace(0, len(bank) - 1, min(TEMPLATES, len(bank)), device=bank.templates.device).round().long()
     power = bank.templates[some].abs().square().mean(0)
     return formation.contrast**2 / 2 * float((seen.transfer.square().mean(0) * power).sum())

@@ -1,10 +1,12 @@
 """Options of the elastic and rigid alignment."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from deephemnma.settings.check import check_at_least
+from deephemnma.settings.check import check_at_least, check_one_of
 from deephemnma.settings.likelihood import LikelihoodSettings
+
+EffortName = Literal["auto", "quick", "normal", "thorough"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class EstimateSettings:
     """Resolution of the search, A; 0 takes half the reference's radius of gyration."""
     resolution: float = 0.0
     """Finest resolution used, A; 0 goes up to Nyquist."""
-    effort: Literal["auto", "quick", "normal", "thorough"] = "auto"
+    effort: EffortName = "auto"
     """How many states are tried: quick will do at SNR 0.1 and above, thorough takes some ten times as long and
     finds more at SNR 0.01; auto goes by the contrast and the noise of the images."""
     starts: int = 0
@@ -50,6 +52,7 @@ class EstimateSettings:
         check_at_least("--shift-range", self.shift_range, 0)
         check_at_least("--search-resolution", self.search_resolution, 0)
         check_at_least("--resolution", self.resolution, 0)
+        check_one_of("--effort", self.effort, get_args(EffortName))
         for name in ("max_conformations", "orientations", "iterations", "batch_size"):
             check_at_least(f"--{name.replace('_', '-')}", getattr(self, name), 1)
         check_at_least("--starts", self.starts, 0)
