@@ -25,7 +25,8 @@ def select_distinct(
     images = torch.arange(n_images, device=costs.device)
     table = torch.arange(n_images * n_starts, device=costs.device).reshape(n_images, n_starts)
     rank = costs.double()
-    penalty = rank.abs().max() * 4 + 1  # puts every near one behind every far one
+    # Puts every near one behind every far one; each image has its own, so that none depends on its neighbours.
+    penalty = 4 * rank.abs().amax(1, keepdim=True) + 1
     chosen = []
     for _ in range(min(kept, n_starts)):
         pick = rank.argmin(1)
