@@ -21,6 +21,7 @@ from deephemnma.alignment.schedule import descend
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
+from deephemnma.core.seed import make_image_generator
 from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.noise_estimation import estimate_noise
 from deephemnma.imaging.synthesis import ImageFormation
@@ -134,14 +135,16 @@ def _correct_b_factor(
     A parametric bootstrap: images simulated at the fits, with the B-factor found, are fitted in the same way.
     """
     level, formation = aligner.levels[-1], aligner.formation
-    generator, parts = torch.Generator().manual_seed(0), []
+    parts = []
     for rows, found in zip(blocks, fits, strict=True):
         observations, bad = observe(aligner, source, rows)
         state = found.state
         value = level.projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
-        drawn = torch.randn(*value.shape, 2, generator=generator).to(value.device)
+        drawn = torch.stack(
+            [torch.randn(value.shape[1], 2, generator=make_image_generator(0, i)) for i in rows.tolist()]
+        )
         # Whitened: real and imaginary parts of the noise have variance 1, where anything is seen at all.
-        noise = torch.view_as_complex(drawn) * (observations.transfer != 0)
+        noise = torch.view_as_complex(drawn).to(value) * (observations.transfer != 0)
         simulated = replace(observations, data=found.evaluation.contrast[:, None] * value + noise)
         again = descend(simulated, aligner.levels[-1:], state, scales=aligner.scales)
         sums = _sum_fits(aligner, source, rows, seen=simulated, found=again, good=~bad, corners=formation.noise)

@@ -55,12 +55,13 @@ def compute_shift_by_prior(
     """Return how far the prior has moved each amplitude, in units of its standard deviation without the prior.
 
     One Gauss-Newton step leads from the posterior's optimum q, where the slope of the likelihood is minus that of the
-    prior, to the likelihood's: ``(C^-1 - P)^-1 P q``.
+    prior, to the likelihood's: ``(C^-1 - P)^-1 P q``. C need but be the block of the amplitudes: its inverse is the
+    Schur complement of the others, and the prior is added to that.
 
     Parameters
     ----------
     amplitudes, covariance
-        Of the posterior, contrast and prior counted in.
+        Of the posterior, contrast and prior counted in; the covariance begins with the amplitudes.
     prior
         Whose precision is P.
 
@@ -70,14 +71,10 @@ def compute_shift_by_prior(
         Infinite where the images alone do not tell the amplitude.
     """
     n_modes = amplitudes.shape[1]
-    pull = torch.zeros(covariance.shape[:2], dtype=torch.float64)
-    precision = prior.precision.double().cpu()
-    pull[:, :n_modes] = precision * amplitudes.double()
-    added = torch.zeros(covariance.shape[1], dtype=torch.float64)
-    added[:n_modes] = precision
+    posterior, precision = covariance[:, :n_modes, :n_modes].double(), prior.precision.double().cpu()
     # (C^-1 - P)^-1 = (1 - C P)^-1 C needs no inverse of C
-    identity = torch.eye(len(added), dtype=torch.float64)
-    alone, failed = torch.linalg.solve_ex(identity - covariance.double() * added, covariance.double())
-    variance = alone.diagonal(dim1=-2, dim2=-1)[:, :n_modes]
-    shift = (alone @ pull[:, :, None])[:, :n_modes, 0] / variance.clamp_min(1e-300).sqrt()
+    identity = torch.eye(n_modes, dtype=torch.float64)
+    alone, failed = torch.linalg.solve_ex(identity - posterior * precision, posterior)
+    variance = alone.diagonal(dim1=-2, dim2=-1)
+    shift = (alone @ (precision * amplitudes.double())[:, :, None])[:, :, 0] / variance.clamp_min(1e-300).sqrt()
     return torch.where((failed == 0)[:, None] & (variance > 0), shift, torch.inf)

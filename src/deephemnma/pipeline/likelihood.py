@@ -24,7 +24,8 @@ def summarize_likelihood(
     prior = make_prior(likelihood.prior_rmsd, scales=compute_scales(reference.model), n_modes=reference.modes.n_modes)
     if prior is None:
         return summary
-    known = estimates.covariance.isfinite().flatten(1).all(dim=1)
+    n_modes = estimates.n_modes  # pose that is held has no error bar
+    known = estimates.covariance[:, :n_modes, :n_modes].isfinite().flatten(1).all(dim=1)
     shift = compute_shift_by_prior(estimates.amplitudes[known], estimates.covariance[known], prior)
     return summary | {"share moved by the prior, > 1 sd": _share_beyond(shift, 1.0)}
 
