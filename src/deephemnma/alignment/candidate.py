@@ -1,4 +1,4 @@
-"""Choice of the likeliest of the states that a strategy tries."""
+"""Choice of the likeliest among states that are tried: by a strategy, or between two levels of a descent."""
 
 import torch
 from jaxtyping import Float
@@ -36,7 +36,7 @@ def select_likeliest(
     observations
         On the band of `projector`.
     projector
-        The reference at the resolution of the search.
+        The reference, at the resolution at which the candidates are compared.
     candidates
         The same number for every image, in the order of the images.
     kept

@@ -41,7 +41,8 @@ class Level:
     refined
         States an image that are refined here; 0 for all that enter.
     candidates
-        States an image that are tried around those that the level before has kept; 0 for none but these.
+        States an image that are tried around those that the level before has kept, of which `refined` go on; 0 for
+        none but these, all of which do.
     restraint
         Holds the amplitudes to what is searched where the resolution cannot; None where it can.
     """
@@ -117,11 +118,11 @@ def _observe(observations: Observations, level: Level) -> Observations:
 def _choose_starts(seen: Observations, level: Level, found: Fit, *, resolution: float, scales: Scales) -> State:
     """Return the states that a level refines, from the fits of the level before, at its `resolution`."""
     per_image = len(found.converged) // len(seen)
-    if level.candidates <= per_image:
+    if not level.candidates:
         return found.state
     candidates = widen(
         found,
-        draws=level.candidates // per_image,
+        draws=max(1, level.candidates // per_image),
         resolution=resolution,
         scales=scales,
         held=level.projector.held,
