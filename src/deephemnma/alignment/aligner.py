@@ -183,7 +183,11 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
     ambiguous = torch.tensor([each is Status.AMBIGUOUS for each in status], device=score.device)
     others = (rivals & ambiguous[:, None]).flatten().nonzero()[:, 0]
     alternatives = Alignment(
-        found.select(others), covariance[others], score[others], (Status.AMBIGUOUS,) * len(others), bad[:0]
+        found.select(others),
+        covariance[others],
+        score[others],
+        (Status.AMBIGUOUS,) * len(others),
+        bad[(others // kept).cpu()],
     )
     if aligner.likelihood.error_bars == "observed":
         best = observe_curvature(observations, aligner.levels[-1].projector, best, scales=aligner.scales)

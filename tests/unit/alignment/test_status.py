@@ -188,7 +188,9 @@ def test_evidence_is_the_likelihood_summed_over_the_range(molecule):
 def test_the_range_of_a_refinement_holds_what_is_given():
     poses = Poses(torch.eye(3).expand(2, 3, 3).double(), torch.tensor([[0.0, 1.0], [-9.0, 0.0]]).double())
     amplitudes = torch.tensor([[10.0, -300.0], [5.0, 20.0]]).double()
-    initial = make_estimates(names=("a", "b"), poses=poses, amplitudes=amplitudes, mode_numbers=(7, 8), status="given")
+    initial = make_estimates(
+        names=("a", "b"), poses=poses, amplitudes=amplitudes, mode_numbers=(7, 8), status=Status.GIVEN
+    )
     assert SearchRange(200.0, 5.0).include(initial) == SearchRange(300.0, 9.0)
     assert SearchRange(400.0, 12.0).include(initial) == SearchRange(400.0, 12.0)
 
