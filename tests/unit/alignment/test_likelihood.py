@@ -196,11 +196,14 @@ def test_how_far_a_prior_moved_the_answer_is_known_from_the_answer(bright):
         fit(each, projector, bright.truth, step_scale=molecule.scales.to_vector(3), iterations=30, tolerance=1e-6)
         for each in (bright.observe(), replace(bright.observe(), prior=prior))
     )
-    told = compute_shift_by_prior(drawn.state.amplitudes, invert_fisher(drawn.evaluation.curvature), prior)
+    covariance = invert_fisher(drawn.evaluation.curvature)
+    told = compute_shift_by_prior(drawn.state.amplitudes, covariance, prior)
     alone = invert_fisher(free.evaluation.curvature).diagonal(dim1=1, dim2=2)[:, :3].sqrt()
     true = (free.state.amplitudes - drawn.state.amplitudes) / alone
     assert float(true.abs().max()) > 1
     torch.testing.assert_close(told, true.double(), atol=0.25, rtol=0.25)
+    covariance[:, 3:] = covariance[:, :, 3:] = torch.nan  # a pose that is held has no error bar
+    assert torch.equal(compute_shift_by_prior(drawn.state.amplitudes, covariance, prior), told)
 
 
 def test_a_prior_has_one_width_or_one_a_mode(molecule):
