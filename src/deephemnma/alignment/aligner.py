@@ -27,6 +27,7 @@ from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.estimates import Contrasts, Estimates, Status, concatenate_estimates
 from deephemnma.core.particle import ImageSource, Poses
 from deephemnma.imaging.bad_image import find_bad_images
+from deephemnma.imaging.projector import Projector
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.likelihood import LikelihoodSettings
 
@@ -42,6 +43,9 @@ class Aligner:
     levels
         From coarse to fine; the band of the last holds those of all others. Of the states that it keeps the best is
         the answer, the others say whether that is ambiguous.
+    judge
+        By which fits are scored: the reference with all its sites, at the resolution of the search. Beads, which do for
+        the search, are 4 % off: at high signal a right fit would look wrong.
     scales
         Of the reference.
     searched
@@ -60,6 +64,7 @@ class Aligner:
 
     strategy: SearchStrategy
     levels: list[Level]
+    judge: Projector
     scales: Scales
     searched: SearchRange
     formation: ImageFormation
@@ -203,13 +208,14 @@ def _score(
     covariance: Float[Tensor, "states parameters parameters"],
     shares: Float[Tensor, "images kept"],
 ) -> Float[Tensor, "states"]:
-    level = aligner.levels[0]
     rows = torch.arange(len(observations), device=covariance.device)
-    seen = observations.restrict(level.band).select(rows.repeat_interleave(len(covariance) // len(observations)))
+    seen = observations.restrict(aligner.judge.band).select(
+        rows.repeat_interleave(len(covariance) // len(observations))
+    )
     excess = compute_excess(found.state, covariance, searched=aligner.searched)
     return compute_scores(
         seen,
-        level.projector,
+        aligner.judge,
         found.state,
         found.evaluation,
         formation=aligner.formation,

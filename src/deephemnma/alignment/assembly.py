@@ -20,6 +20,7 @@ from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
 from deephemnma.imaging.band import Band, make_band
 from deephemnma.imaging.gaussian_projector import GaussianProjector
+from deephemnma.imaging.projector import Projector
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 
@@ -69,7 +70,10 @@ def make_search_aligner(
     effort = choose_effort(settings, signal)
     strategy = make_exhaustive_search(bank, projector, starts=effort.starts, scales=scales, settings=settings)
     levels = make_levels(model, modes, bands, effort=effort, settings=settings)
-    return assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
+    judge = make_judge(model, modes, bands[0])
+    return assemble_aligner(
+        levels, strategy, judge=judge, scales=scales, modes=modes, settings=settings, formation=formation
+    )
 
 
 def make_bands(
@@ -117,10 +121,16 @@ def make_levels(
     return [*coarse, last]
 
 
+def make_judge(model: GaussianModel, modes: Modes, band: Band) -> GaussianProjector:
+    """Make what fits are scored by, on the `band` of the search."""
+    return GaussianProjector(model, modes, band, tolerance=FINE_TOLERANCE)
+
+
 def assemble_aligner(
     levels: list[Level],
     strategy: SearchStrategy,
     *,
+    judge: Projector,
     scales: Scales,
     modes: Modes,
     settings: EstimateSettings,
@@ -130,6 +140,7 @@ def assemble_aligner(
     return Aligner(
         strategy=strategy,
         levels=levels,
+        judge=judge,
         scales=scales,
         searched=_find_range(levels, scales=scales, settings=settings),
         formation=formation,

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deephemnma.alignment.aligner import Aligner
-from deephemnma.alignment.assembly import assemble_aligner, make_bands, make_levels
+from deephemnma.alignment.assembly import assemble_aligner, make_bands, make_judge, make_levels
 from deephemnma.alignment.bank import make_conformation_grid, make_shift_grid
 from deephemnma.alignment.conformation_search import ConformationSearch
 from deephemnma.alignment.effort import EFFORTS, Effort
@@ -115,7 +115,10 @@ def make_refinement_aligner(
     strategy = _STRATEGIES[refinement.strategy](start, levels[0].projector)
     if not free.all():
         levels = [_hold(level, free) for level in levels]
-    aligner = assemble_aligner(levels, strategy, scales=scales, modes=modes, settings=settings, formation=formation)
+    judge = make_judge(model, modes, bands[0])
+    aligner = assemble_aligner(
+        levels, strategy, judge=judge, scales=scales, modes=modes, settings=settings, formation=formation
+    )
     aligner = replace(aligner, searched=aligner.searched.include(initial))
     # What is held may be wrong on purpose, and then no fit is as good as noise allows: the score alone tells.
     return aligner if free.all() else replace(aligner, reject_below=-math.inf)

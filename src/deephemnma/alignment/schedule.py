@@ -65,13 +65,6 @@ class Level:
         return max(1, AT_ONCE.get(self.band.rows.device.type, AT_ONCE["cpu"]) // self.band.n_components)
 
 
-def make_level(
-    model: GaussianModel, modes: Modes, band: Band, *, kept: int, iterations: int, tolerance: float
-) -> Level:
-    """Make a level on `band`; `tolerance` is the relative error of its projector."""
-    return Level(GaussianProjector(model, modes, band, tolerance=tolerance), kept, iterations)
-
-
 def make_band_within(full: Band, *, resolution: float) -> Band:
     """Make the part of `full` that is coarser than `resolution` (A)."""
     band = make_band(full.box_size, full.pixel_size, resolution=resolution, device=full.rows.device)

@@ -9,13 +9,12 @@ from deephemnma.alignment.bank import Bank
 from deephemnma.alignment.effort import EFFORTS, STRONG, WEAK, choose_effort, compute_signal
 from deephemnma.alignment.exhaustive_search import make_search_bank
 from deephemnma.alignment.objective import evaluate
-from deephemnma.core.error import InputError
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.likelihood import LikelihoodSettings
 
 COARSE = 12.0
-SEARCH = EstimateSettings(orientations=200, amplitude_range=0)
+SEARCH = EstimateSettings(orientations=200, amplitude_range=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +82,3 @@ def test_more_effort_tries_more():
         assert fewer.starts < more.starts
         assert fewer.finalists < more.finalists
         assert fewer.candidates < more.candidates
-
-
-def test_an_unknown_effort_is_refused():
-    with pytest.raises(InputError, match="--effort"):
-        EstimateSettings(effort="heroic")
