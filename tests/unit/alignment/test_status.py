@@ -252,10 +252,10 @@ def test_a_refinement_that_is_stuck_says_so():
 
 
 def test_at_high_signal_a_right_fit_of_many_atoms_is_not_rejected(molecule, adenylate_kinase_path):
-    """The search sees beads, which are 4 % off; at SNR 20 that is far beyond the noise."""
+    """The search sees beads, which are 4 % off; at SNR 100 that is far beyond the noise."""
     model = make_gaussian_model(select_sites(read_structure(adenylate_kinase_path), "heavy"))
     rigid = type(molecule)(model, Modes(torch.zeros(0, model.n_sites, 3), torch.zeros(0), ()))
-    case = rigid.make_case(8, snr=20.0, seed=5)
+    case = rigid.make_case(8, snr=100.0, seed=5)
     truth = make_estimates(
         names=case.source.names, poses=case.poses, amplitudes=case.amplitudes, mode_numbers=(), status=Status.GIVEN
     )
@@ -272,4 +272,4 @@ def test_at_high_signal_a_right_fit_of_many_atoms_is_not_rejected(molecule, aden
     found = align_images(aligner, case.source, torch.arange(8))
     assert set(found.status) == {Status.CONVERGED}
     by_beads = align_images(replace(aligner, judge=aligner.levels[0].projector), case.source, torch.arange(8))
-    assert float(by_beads.score.max()) < -4
+    assert float(by_beads.score.median()) < -6
