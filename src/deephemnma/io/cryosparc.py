@@ -63,8 +63,10 @@ def _read_table(path: Path) -> np.ndarray:
             )
     try:
         table = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as a .cs file ({error}).") from None
+    except (ValueError, OSError, EOFError):  # numpy's own words advise to load pickles
+        raise InputError(
+            f"{path} cannot be read as a .cs file of cryoSPARC: it may be damaged or of another kind."
+        ) from None
     if not isinstance(table, np.ndarray) or table.dtype.names is None:
         raise InputError(f"{path} is not a table of cryoSPARC: give a .cs file of particles.")
     return table

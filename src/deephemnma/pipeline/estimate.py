@@ -14,7 +14,7 @@ from deephemnma.core.estimates import Estimates
 from deephemnma.distributed.device import choose_device
 from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
-from deephemnma.pipeline.likelihood import summarize_likelihood
+from deephemnma.pipeline.likelihood import check_likelihood, summarize_likelihood
 from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import load_particles, write_results
 from deephemnma.pipeline.progress import track_progress
@@ -48,6 +48,7 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     particles = load_particles(settings.particles, datadir=settings.datadir)
     device = choose_device(settings.device)
+    check_likelihood(settings.search, reference=reference, particles=particles, device=device)
     block_size = choose_block_size(settings.search.batch_size, device)
     plan = plan_alignment(
         reference, particles, search=settings.search, workers=settings.workers, block_size=block_size, device=device

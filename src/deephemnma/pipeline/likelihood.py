@@ -1,16 +1,41 @@
-"""What a stage's summary says of the likelihood: the B-factor measured, and what a prior did."""
+"""What a stage asks of the options of the likelihood before it begins, and what its summary says of them."""
 
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from deephemnma.alignment.assembly import make_bands
 from deephemnma.alignment.prior import compute_shift_by_prior, make_prior
 from deephemnma.alignment.scale import compute_scales
+from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates
+from deephemnma.core.particle import ImageSource
 from deephemnma.pipeline.formation import read_formation
 from deephemnma.pipeline.reference import Reference
+from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.likelihood import LikelihoodSettings
+
+
+def check_likelihood(
+    search: EstimateSettings, *, reference: Reference, particles: ImageSource, device: torch.device
+) -> None:
+    """Check options that only make sense with this reference and these images, before minutes of work.
+
+    Raises
+    ------
+    InputError
+        If the number of priors is not that of the modes, or the low-resolution limit leaves the search nothing.
+    """
+    likelihood, scales = search.likelihood, compute_scales(reference.model)
+    make_prior(likelihood.prior_rmsd, scales=scales, n_modes=reference.modes.n_modes)
+    coarsest = make_bands(particles, scales=scales, settings=search, device=device)[0].resolution
+    if 0 < likelihood.low_resolution <= coarsest:
+        raise InputError(
+            f"--low-resolution {likelihood.low_resolution:g} A leaves nothing to the search, which goes to "
+            f"{coarsest:.3g} A: give a coarser one, such as {4 * coarsest:.0f}, or 0 for all."
+        )
 
 
 def summarize_likelihood(

@@ -20,7 +20,7 @@ from deephemnma.io.particles import ParticleStack
 from deephemnma.io.table import read_estimates, select_modes, write_estimates
 from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
-from deephemnma.pipeline.likelihood import summarize_likelihood
+from deephemnma.pipeline.likelihood import check_likelihood, summarize_likelihood
 from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import (
     find_formation,
@@ -64,6 +64,8 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     particles = load_particles(settings.particles, datadir=settings.datadir)
     device = choose_device(settings.device)
+    check_likelihood(settings.search, reference=reference, particles=particles, device=device)
+    _load_given(settings, reference, particles)  # so that a wrong file is told before contrast and noise are measured
     block_size = choose_block_size(settings.search.batch_size, device)
     plan = plan_alignment(
         reference, particles, search=settings.search, workers=settings.workers, block_size=block_size, device=device
@@ -96,11 +98,16 @@ def _measure(settings: RefineStage, reference: Reference, device: torch.device) 
     return measure_formation(reference.model, reference.modes, particles, settings=settings.search, device=device)
 
 
-def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> EstimateIds:
-    particles = load_particles(settings.particles, datadir=settings.datadir)
+def _load_given(settings: RefineStage, reference: Reference, particles: ParticleStack) -> Estimates:
+    """Return what is known of each particle, along the modes of the reference or, by another program, of the pose."""
     given = load_estimates(settings.estimates)
     if given.mode_numbers:  # those of another program leave the amplitudes open
         given = select_modes(given, reference.modes.numbers, source=str(settings.estimates))
+    return match_estimates(given, particles.names)
+
+
+def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> EstimateIds:
+    particles = load_particles(settings.particles, datadir=settings.datadir)
     common = {
         "settings": settings.search,
         "formation": read_formation(formation),
@@ -110,7 +117,7 @@ def _prepare(settings: RefineStage, reference: Reference, formation: Path) -> Es
         reference.model,
         reference.modes,
         particles,
-        initial=match_estimates(given, particles.names),
+        initial=_load_given(settings, reference, particles),
         alternatives=_load_alternatives(settings.estimates, particles),
         refinement=settings.refinement,
         seed=settings.seed,

@@ -128,6 +128,25 @@ def test_poses_of_other_particles_are_refused(folder, truth):
         refine(folder, path, "refused")
 
 
+def test_mistakes_are_told_before_anything_is_measured(folder, monkeypatch):
+    monkeypatch.setattr("deephemnma.pipeline.refine.measure_formation", lambda *_, **__: pytest.fail("measured"))
+    wrong = folder / "wrong.cs"
+    wrong.write_text("no table")
+    common = {"particles": str(folder / "set"), "reference": str(folder / "modes"), "modes": "7-8"}
+
+    def start(estimates: Path, **likelihood) -> None:
+        search = SEARCH | {"likelihood": likelihood}
+        settings = make(RefineStage, **common, estimates=str(estimates), search=search)
+        run_refine(settings, output=folder / "mistaken")
+
+    with pytest.raises(InputError, match=r"wrong\.cs cannot be read as a \.cs file of cryoSPARC"):
+        start(wrong)
+    with pytest.raises(InputError, match="--prior-rmsd has 3 values for 2 modes"):
+        start(folder / "set", prior_rmsd=[1, 2, 3])
+    with pytest.raises(InputError, match=r"--low-resolution 5\.5 A leaves nothing to the search"):
+        start(folder / "set", low_resolution=5.5)
+
+
 def test_a_strategy_that_is_none_is_refused():
     with pytest.raises(InputError, match="strategy"):
         make(RefineStage, particles="a.star", estimates="b.star", reference="m", strategy="global")
