@@ -29,7 +29,7 @@ SEARCH_RESOLUTION = 0.5
 FINER = 0.58
 """Resolution of a level over that of the one before, at the least: a state within the error bars of one level must lie
 where the next one finds its minimum."""
-COARSE_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-4
+COARSE_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-3
 """Relative errors of the projectors, far below the noise."""
 COARSE_STEPS = 5
 RESTRAINT = 0.8

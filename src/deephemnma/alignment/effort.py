@@ -14,7 +14,7 @@ from deephemnma.settings.likelihood import LikelihoodSettings
 
 IMAGES, TEMPLATES = 64, 1024
 """On which the signal is computed."""
-STRONG, WEAK = 200.0, 70.0
+STRONG, WEAK = 125.0, 70.0
 """Signals above the first need but a quick search, those below the second a thorough one."""
 
 
