@@ -40,7 +40,7 @@ class Effort:
 EFFORTS = {
     "quick": Effort(starts=24, finalists=3, candidates=0),
     "normal": Effort(starts=64, finalists=5, candidates=512),
-    "thorough": Effort(starts=384, finalists=16, candidates=2048),
+    "thorough": Effort(starts=512, finalists=24, candidates=4096),
 }
 
 

@@ -29,7 +29,7 @@ class EstimateSettings:
     resolution: float = 0.0
     """Finest resolution used, A; 0 goes up to Nyquist."""
     effort: EffortName = "auto"
-    """How many states are tried: quick will do at SNR 0.1 and above, thorough takes some ten times as long and
+    """How many states are tried: quick will do at SNR 0.1 and above, thorough takes some twenty times as long and
     finds more at SNR 0.01; auto goes by the contrast and the noise of the images."""
     starts: int = 0
     """Local refinements an image at the resolution of the search; 0 for as many as --effort says."""
