@@ -177,7 +177,12 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
         fit=best,
         gain=gain,
         evidence=compute_evidence(
-            best, gain, searched=aligner.searched, contrast=aligner.formation.contrast, held=held
+            best,
+            gain,
+            searched=aligner.searched,
+            contrast=aligner.formation.contrast,
+            prior=observations.prior,
+            held=held,
         ),
         score=score[first],
         has_rival=rivals.any(1),

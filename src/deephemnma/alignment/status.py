@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deephemnma.alignment.levenberg import Fit
+from deephemnma.alignment.prior import AmplitudePrior
 from deephemnma.alignment.state import State
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.metrics.angle import compute_rotation_vector
@@ -119,6 +120,7 @@ def compute_evidence(
     *,
     searched: SearchRange,
     contrast: float,
+    prior: AmplitudePrior | None = None,
     held: tuple[int, ...] = (),
 ) -> Float[Tensor, "images"]:
     """Return the log odds for a particle somewhere in the range against an empty image: below 0, it is noise.
@@ -126,7 +128,7 @@ def compute_evidence(
     The best of so many templates gains in noise alone. What it must gain to be believed follows from their number: the
     likelihood integrated over the range, by Laplace's method (MacKay 1992, Neural Comput. 4:415), is the gain less the
     logarithm of how many times the volume of the minimum fits into the range. No orientation, conformation or shift in
-    the range is likelier than another, nor any contrast up to twice `contrast`.
+    the range is likelier than another, nor any contrast up to twice `contrast`; but for conformations with a `prior`.
 
     Parameters
     ----------
@@ -138,6 +140,8 @@ def compute_evidence(
         Where the particle may be.
     contrast
         Of the data set; 0 if it is not known.
+    prior
+        On the amplitudes, which the fit has counted in; instead of the range of these.
     held
         Parameters that were not searched.
     """
@@ -148,6 +152,8 @@ def compute_evidence(
         [2 * searched.amplitude] * n_modes + [(8 * math.pi**2) ** (1 / 3)] * 3 + [math.pi**0.5 * searched.shift] * 2,
         dtype=torch.float64,
     )
+    if prior is not None:
+        sides[:n_modes] = (2 * math.pi / prior.precision.double().cpu()).sqrt()
     free = [column for column in range(n_modes + 5) if column not in held]
     return gain + volume - highest.log() - float(sides[free].log().sum())
 

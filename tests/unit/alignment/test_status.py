@@ -13,6 +13,7 @@ from deephemnma.alignment.aligner import Aligner, align_images, align_with_alter
 from deephemnma.alignment.held import HeldProjector
 from deephemnma.alignment.levenberg import Fit, fit
 from deephemnma.alignment.objective import Evaluation
+from deephemnma.alignment.prior import make_prior
 from deephemnma.alignment.refinement import make_refinement_aligner
 from deephemnma.alignment.schedule import Level
 from deephemnma.alignment.state import State, concatenate_states
@@ -24,6 +25,7 @@ from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import compute_geodesic_angle, rotation_from_vector
 from deephemnma.imaging.band import make_band
 from deephemnma.imaging.gaussian_projector import GaussianProjector
+from deephemnma.imaging.synthesis import project_images
 from deephemnma.io.structure import read_structure
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.site import select_sites
@@ -167,6 +169,30 @@ def test_particles_have_evidence_and_noise_has_not(molecule):
     aligner = make_aligner(case, case.truth, amplitude=5.0)
     assert Status.JUNK not in align_images(aligner, case.source, torch.arange(16)).status
     assert set(align_images(aligner, empty, torch.arange(16)).status) <= {Status.JUNK, Status.NO_IMPROVEMENT}
+
+
+def test_a_prior_as_wide_as_the_range_leaves_the_evidence_as_it_is(molecule):
+    """As wide: its density at the reference is that of the range; one half as wide knows ln 2 more a mode."""
+    poses, _ = molecule.draw_truth(8, seed=12)
+    case = molecule.make_case(8, snr=2.0, seed=12)
+    still = project_images(
+        molecule.model, molecule.modes, poses, torch.zeros(8, 3), box_size=48, pixel_size=1.8, optics=case.source.optics
+    )
+    noise = case.formation.noise.draw(8, generator=torch.Generator().manual_seed(1))
+    case = replace(case, amplitudes=torch.zeros(8, 3), source=type(case.source)(still + noise, case.source.optics))
+    searched = SearchRange(amplitude=20 * molecule.scales.amplitude, shift=5.0)
+    evidence = {}
+    for narrower in (None, 1, 2):
+        width = 40 / (2 * math.pi) ** 0.5 / (narrower or 1)
+        prior = make_prior((width,), scales=molecule.scales, n_modes=3) if narrower else None
+        observed = replace(case.observe(), prior=prior)
+        found = fit(
+            observed, molecule.make_projector(), case.truth, step_scale=molecule.scales.to_vector(3), iterations=20
+        )
+        gain = observed.data.abs().square().sum(1, dtype=torch.float64) / 2 - found.evaluation.cost
+        evidence[narrower] = compute_evidence(found, gain, searched=searched, contrast=1.0, prior=prior)
+    torch.testing.assert_close(evidence[1], evidence[None], atol=0.05, rtol=0)
+    torch.testing.assert_close(evidence[2] - evidence[1], torch.full((8,), 3 * math.log(2)).double(), atol=0.05, rtol=0)
 
 
 def test_evidence_is_the_likelihood_summed_over_the_range(molecule):
