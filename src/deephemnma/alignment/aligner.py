@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from deephemnma.alignment.levenberg import Fit
+from deephemnma.alignment.levenberg import Fit, concatenate_fits
 from deephemnma.alignment.objective import invert_curvature, invert_fisher
 from deephemnma.alignment.observation import Observations, make_observations
 from deephemnma.alignment.observed_curvature import observe_curvature
@@ -200,7 +200,7 @@ def _judge(aligner: Aligner, observations: Observations, found: Fit, bad: Bool[T
         bad[(others // kept).cpu()],
     )
     if aligner.likelihood.error_bars == "observed":
-        best = observe_curvature(observations, aligner.levels[-1].projector, best, scales=aligner.scales)
+        best = _observe_curvature(aligner, observations, best)
     bars = invert_fisher(best.evaluation.curvature, held=held)
     return Alignment(best, bars, score[first], status, bad, alternatives, others // kept)
 
@@ -213,20 +213,37 @@ def _score(
     covariance: Float[Tensor, "states parameters parameters"],
     shares: Float[Tensor, "images kept"],
 ) -> Float[Tensor, "states"]:
-    rows = torch.arange(len(observations), device=covariance.device)
-    seen = observations.restrict(aligner.judge.band).select(
-        rows.repeat_interleave(len(covariance) // len(observations))
+    excess = compute_excess(found.state, covariance, searched=aligner.searched).norm(dim=1)
+    seen, share = observations.restrict(aligner.judge.band), shares.flatten()
+    kept = len(covariance) // len(observations)
+    parts = [
+        compute_scores(
+            seen.select(some // kept),
+            aligner.judge,
+            found.state.select(some),
+            found.evaluation.select(some),
+            formation=aligner.formation,
+            outside=excess[some],
+            share=share[some],
+        )
+        for some in _split_rows(aligner, covariance)
+    ]
+    return torch.cat(parts)
+
+
+def _observe_curvature(aligner: Aligner, observations: Observations, best: Fit) -> Fit:
+    projector = aligner.levels[-1].projector
+    return concatenate_fits(
+        [
+            observe_curvature(observations.select(some), projector, best.select(some), scales=aligner.scales)
+            for some in _split_rows(aligner, best.gain)
+        ]
     )
-    excess = compute_excess(found.state, covariance, searched=aligner.searched)
-    return compute_scores(
-        seen,
-        aligner.judge,
-        found.state,
-        found.evaluation,
-        formation=aligner.formation,
-        outside=excess.norm(dim=1),
-        share=shares.flatten(),
-    )
+
+
+def _split_rows(aligner: Aligner, rows: Tensor) -> tuple[Int[Tensor, "_"], ...]:
+    """Return the numbers of `rows`, as many at once as the last level refines: a bound on memory."""
+    return torch.arange(len(rows), device=rows.device).split(aligner.levels[-1].at_once)
 
 
 def _make_estimates(aligner: Aligner, aligned: Alignment, names: tuple[str, ...]) -> Estimates:
