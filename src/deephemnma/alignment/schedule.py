@@ -39,7 +39,8 @@ class Level:
     iterations
         Steps at the most.
     refined
-        States an image that are refined here; 0 for all that enter.
+        States an image that are refined here: so many of the candidates, or all that enter where none are tried, which
+        this then foretells for the planning of memory; 0 where that is not asked for.
     candidates
         States an image that are tried around those that the level before has kept, of which `refined` go on; 0 for
         none but these, all of which do.
