@@ -13,13 +13,9 @@ from deephemnma.core.rotation import compute_geodesic_angle, make_random_rotatio
 from deephemnma.io.particles import read_particles
 from deephemnma.io.star import read_particle_tables, write_particle_star
 from deephemnma.io.table import read_estimates, write_estimates
-from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.refine import run_refine
-from deephemnma.pipeline.simulate import run_simulate
 from deephemnma.settings.build import make_settings
-from deephemnma.settings.stage.modes import ModesStage
 from deephemnma.settings.stage.refine import RefineStage
-from deephemnma.settings.stage.simulate import SimulateStage
 
 COUNT = 12
 SEARCH = {"orientations": 800, "starts": 12, "amplitude_range": 2.0, "amplitude_spacing": 2.0}
@@ -30,20 +26,8 @@ def make(kind, **options):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, adenylate_kinase_path) -> Path:
-    """Modes of adenylate kinase's beads, and images of it."""
-    folder = tmp_path_factory.mktemp("refine")
-    run_modes(
-        make(ModesStage, reference=str(adenylate_kinase_path), sites="ca", cutoff=10, width=2.5, n_modes=8,
-             animation_frames=3),
-        output=folder / "modes",
-    )  # fmt: skip
-    run_simulate(
-        make(SimulateStage, reference=str(folder / "modes"), modes="7-8", count=COUNT, box_size=32, pixel_size=2.6,
-             snr=2, distribution="normal", amplitude_scale=15, seed=3),
-        output=folder / "set",
-    )  # fmt: skip
-    return folder
+def folder(make_bead_set) -> Path:
+    return make_bead_set(count=COUNT, snr=2)
 
 
 @pytest.fixture(scope="module")

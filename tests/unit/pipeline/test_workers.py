@@ -17,16 +17,12 @@ from deephemnma.io.particles import read_particles
 from deephemnma.io.table import read_estimates
 from deephemnma.pipeline.estimate import run_estimate
 from deephemnma.pipeline.formation import read_formation
-from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.progress import listen_to_announcements
 from deephemnma.pipeline.reference import load_reference
-from deephemnma.pipeline.simulate import run_simulate
 from deephemnma.settings.build import make_settings
 from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.stage.estimate import EstimateStage
-from deephemnma.settings.stage.modes import ModesStage
 from deephemnma.settings.stage.reference import ReferenceOptions
-from deephemnma.settings.stage.simulate import SimulateStage
 
 COUNT = 16
 SEARCH = {"orientations": 300, "starts": 8, "amplitude_range": 2.0, "amplitude_spacing": 2.0, "pilot_images": 8}
@@ -37,20 +33,8 @@ def make(kind, **options):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, adenylate_kinase_path) -> Path:
-    """Modes of adenylate kinase's beads, and images of it."""
-    folder = tmp_path_factory.mktemp("workers")
-    run_modes(
-        make(ModesStage, reference=str(adenylate_kinase_path), sites="ca", cutoff=10, width=2.5, n_modes=8,
-             animation_frames=3),
-        output=folder / "modes",
-    )  # fmt: skip
-    run_simulate(
-        make(SimulateStage, reference=str(folder / "modes"), modes="7-8", count=COUNT, box_size=32, pixel_size=2.6,
-             snr=1, distribution="normal", amplitude_scale=15, seed=3),
-        output=folder / "set",
-    )  # fmt: skip
-    return folder
+def folder(make_bead_set) -> Path:
+    return make_bead_set(count=COUNT, snr=1)
 
 
 def estimate(folder: Path, name: str, *, workers: int = 1) -> Path:
