@@ -21,7 +21,7 @@ from deephemnma.alignment.schedule import descend
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import ImageSource
-from deephemnma.core.seed import make_image_generator
+from deephemnma.core.seed import make_generator
 from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.noise_estimation import estimate_noise
 from deephemnma.imaging.synthesis import ImageFormation
@@ -141,7 +141,7 @@ def _correct_b_factor(
         state = found.state
         value = level.projector.project(state.rotations, state.shifts, state.amplitudes) * observations.transfer
         drawn = torch.stack(
-            [torch.randn(value.shape[1], 2, generator=make_image_generator(0, i)) for i in rows.tolist()]
+            [torch.randn(value.shape[1], 2, generator=make_generator("bootstrap", i)) for i in rows.tolist()]
         )
         # Whitened: real and imaginary parts of the noise have variance 1, where anything is seen at all.
         noise = torch.view_as_complex(drawn).to(value) * (observations.transfer != 0)
