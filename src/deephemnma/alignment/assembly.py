@@ -66,7 +66,7 @@ def make_search_aligner(
     bands = make_bands(source, scales=scales, settings=settings, device=device)
     projector = make_coarse_projector(model, modes, bands[0], tolerance=COARSE_TOLERANCE)
     bank = make_search_bank(projector, scales=scales, settings=settings)
-    signal = compute_signal(bank, bands[0], source, formation=formation, likelihood=settings.likelihood)
+    signal = compute_signal(bank.templates, bands[0], source, formation=formation, likelihood=settings.likelihood)
     effort = choose_effort(settings, signal)
     strategy = make_exhaustive_search(bank, projector, starts=effort.starts, scales=scales, settings=settings)
     levels = make_levels(model, modes, bands, effort=effort, settings=settings)

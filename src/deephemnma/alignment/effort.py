@@ -3,14 +3,16 @@
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Complex, Int
+from torch import Tensor
 
-from deephemnma.alignment.bank import Bank
 from deephemnma.alignment.observation import make_observations
 from deephemnma.core.particle import ImageSource
 from deephemnma.imaging.band import Band
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.likelihood import LikelihoodSettings
+from deephemnma.settings.refine import RefineSettings
 
 IMAGES, TEMPLATES = 64, 1024
 """On which the signal is computed."""
@@ -44,10 +46,26 @@ EFFORTS = {
 }
 
 
+REFINEMENT = {
+    "quick": Effort(starts=8, finalists=2, candidates=0),
+    "normal": Effort(starts=12, finalists=3, candidates=256),
+    "thorough": Effort(starts=16, finalists=4, candidates=512),
+}
+"""Where poses and amplitudes are given."""
+
+
 def choose_effort(settings: EstimateSettings, signal: float | None) -> Effort:
     """Return the effort that the settings name, or that suits the `signal` (:func:`compute_signal`; None: unknown)."""
     effort = EFFORTS[settings.effort if settings.effort != "auto" else _suit(signal)]
     return replace(effort, starts=settings.starts or effort.starts, finalists=settings.finalists or effort.finalists)
+
+
+def choose_refinement_effort(refinement: RefineSettings, signal: float | None) -> Effort:
+    """Return the effort that suits the `signal`; numbers that the settings give are kept to, and nothing is added."""
+    effort = REFINEMENT[_suit(signal)]
+    if refinement.starts:
+        effort = replace(effort, starts=refinement.starts, candidates=0)
+    return replace(effort, finalists=min(refinement.finalists or effort.finalists, effort.starts))
 
 
 def _suit(signal: float | None) -> str:
@@ -57,17 +75,22 @@ def _suit(signal: float | None) -> str:
 
 
 def compute_signal(
-    bank: Bank, band: Band, source: ImageSource, *, formation: ImageFormation, likelihood: LikelihoodSettings
+    templates: Complex[Tensor, "templates components"],
+    band: Band,
+    source: ImageSource,
+    *,
+    formation: ImageFormation,
+    likelihood: LikelihoodSettings,
 ) -> float | None:
     """Return the log likelihood by which the right template is expected to stand out from an empty image.
 
-    ``contrast^2 / 2 sum T^2 |p|^2`` in the band of the search, with the whitened transfer T of the images, the average
-    over images and templates p. None where the contrast is not known yet. Components that do not count for the
-    `likelihood` have no transfer.
+    ``contrast^2 / 2 sum T^2 |p|^2`` in the `band` of the search, with the whitened transfer T of the images, the
+    average over images and `templates` p. None where the contrast is not known yet. Components that do not count for
+    the `likelihood` have no transfer.
     """
     if formation.contrast <= 0:
         return None
-    ids = torch.linspace(0, len(source) - 1, min(IMAGES, len(source))).round().long()
+    ids = choose_evenly(len(source), IMAGES)
     optics = None if source.optics is None else source.optics.select(ids)
     blank = torch.zeros(len(ids), source.box_size, source.box_size)
     seen = make_observations(
@@ -78,6 +101,11 @@ def compute_signal(
         b_factor=formation.b_factor,
         likelihood=replace(likelihood, mask_radius=0.0),
     )
-    some = torch.linspace(0, len(bank) - 1, min(TEMPLATES, len(bank)), device=bank.templates.device).round().long()
-    power = bank.templates[some].abs().square().mean(0)
+    some = choose_evenly(len(templates), TEMPLATES).to(templates.device)
+    power = torch.view_as_real(templates[some]).square().sum(-1).mean(0)
     return formation.contrast**2 / 2 * float((seen.transfer.square().mean(0) * power).sum())
+
+
+def choose_evenly(count: int, most: int) -> Int[Tensor, "chosen"]:
+    """Return at most `most` of `count` numbers, spread evenly."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()

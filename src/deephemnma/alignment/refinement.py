@@ -5,21 +5,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 from deephemnma.alignment.aligner import Aligner
-from deephemnma.alignment.assembly import assemble_aligner, make_bands, make_judge, make_levels
+from deephemnma.alignment.assembly import COARSE_TOLERANCE, assemble_aligner, make_bands, make_judge, make_levels
 from deephemnma.alignment.bank import make_conformation_grid, make_shift_grid
 from deephemnma.alignment.conformation_search import ConformationSearch
-from deephemnma.alignment.effort import EFFORTS, Effort
+from deephemnma.alignment.effort import (
+    EFFORTS,
+    TEMPLATES,
+    Effort,
+    choose_evenly,
+    choose_refinement_effort,
+    compute_signal,
+)
 from deephemnma.alignment.exhaustive_search import SPACING, find_amplitude_spacing
 from deephemnma.alignment.held import HeldProjector
 from deephemnma.alignment.local_search import LocalSearch
 from deephemnma.alignment.orientation_search import OrientationSearch
 from deephemnma.alignment.pattern import draw_evenly, make_normal_pattern
 from deephemnma.alignment.scale import Scales, compute_scales
-from deephemnma.alignment.schedule import Level
+from deephemnma.alignment.schedule import Level, make_coarse_projector
 from deephemnma.alignment.state import State
 from deephemnma.alignment.strategy import SearchStrategy
 from deephemnma.core.error import InputError
@@ -47,6 +54,8 @@ class Start:
         False for poses of another program.
     scales
         Of the reference.
+    effort
+        How many states are tried.
     settings, refinement, seed
         As in :func:`make_refinement_aligner`.
     """
@@ -55,6 +64,7 @@ class Start:
     hypotheses: State
     amplitudes_known: bool
     scales: Scales
+    effort: Effort
     settings: EstimateSettings
     refinement: RefineSettings
     seed: int
@@ -105,14 +115,17 @@ def make_refinement_aligner(
         initial = _add_still_modes(initial, modes.numbers)
     hypotheses = _make_hypotheses(initial, alternatives, device)
     scales = compute_scales(model)
-    start = Start(initial, hypotheses, known, scales, settings=settings, refinement=refinement, seed=seed)
     free = _find_free(refinement.strategy, modes.n_modes)
     if not free[: modes.n_modes].all():  # a prior on what is held would move it
         settings = replace(settings, likelihood=replace(settings.likelihood, prior_rmsd=()))
     bands = make_bands(source, scales=scales, settings=settings, device=device)
-    effort = Effort(refinement.starts, refinement.finalists, candidates=0)
+    projector = make_coarse_projector(model, modes, bands[0], tolerance=COARSE_TOLERANCE)
+    templates = _project_some(hypotheses, projector)
+    signal = compute_signal(templates, bands[0], source, formation=formation, likelihood=settings.likelihood)
+    effort = choose_refinement_effort(refinement, signal)
+    start = Start(initial, hypotheses, known, scales, effort, settings=settings, refinement=refinement, seed=seed)
     levels = make_levels(model, modes, bands, effort=effort, settings=settings)
-    strategy = _STRATEGIES[refinement.strategy](start, levels[0].projector)
+    strategy = _STRATEGIES[refinement.strategy](start, projector)
     if not free.all():
         levels = [_hold(level, free) for level in levels]
     judge = make_judge(model, modes, bands[0])
@@ -122,6 +135,11 @@ def make_refinement_aligner(
     aligner = replace(aligner, searched=aligner.searched.include(initial))
     # What is held may be wrong on purpose, and then no fit is as good as noise allows: the score alone tells.
     return aligner if free.all() else replace(aligner, reject_below=-math.inf)
+
+
+def _project_some(states: State, projector: Projector) -> Complex[Tensor, "states components"]:
+    some = states.select(choose_evenly(len(states), TEMPLATES).to(states.shifts.device))
+    return projector.project(some.rotations, some.shifts, some.amplitudes)
 
 
 def _hold(level: Level, free: Bool[Tensor, "parameters"]) -> Level:
@@ -161,7 +179,7 @@ def _make_local_search(
         hypotheses=start.hypotheses,
         spread=spread,
         pattern=pattern,
-        starts=start.refinement.starts,
+        starts=start.effort.starts,
         scales=start.scales,
     )
 
@@ -173,7 +191,7 @@ def _make_conformation(start: Start, projector: Projector) -> SearchStrategy:
         projector,
         given=_make_hypotheses(start.initial, None, device),
         conformations=_make_conformations(start, projector),
-        starts=start.refinement.starts,
+        starts=start.effort.starts,
         scales=start.scales,
     )
 

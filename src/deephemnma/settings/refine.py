@@ -20,10 +20,11 @@ class RefineSettings:
     and as it may be wrong, no image is rejected for a fit worse than noise allows: the score tells."""
     candidates: int = 96
     """States tried around each given one at the resolution of the search, 1 or more; the given one is the first."""
-    starts: int = 8
-    """Of these, how many are refined locally, 1 or more."""
-    finalists: int = 2
-    """Of these, how many are refined to the end, 1 or more."""
+    starts: int = 0
+    """Of these, how many are refined locally; 0 for as many as the contrast and the noise of the images ask for: 8 at
+    SNR 0.1, more of a weaker signal, with further states drawn from within the error bars of each resolution."""
+    finalists: int = 0
+    """Of these, how many are refined to the end; 0 for as many as the images ask for."""
     rotation_spread_deg: float = 12.0
     """Standard deviation about each axis of the rotations tried, degrees, where the given ones have no error bars."""
     amplitude_spread: float = 1.2
@@ -36,8 +37,9 @@ class RefineSettings:
 
     def __post_init__(self) -> None:
         check_one_of("--strategy", self.strategy, get_args(Strategy))
-        for name in ("candidates", "starts", "finalists"):
-            check_at_least(f"--{name}", getattr(self, name), 1)
+        check_at_least("--candidates", self.candidates, 1)
+        check_at_least("--starts", self.starts, 0)
+        check_at_least("--finalists", self.finalists, 0)
         check_positive("--rotation-spread-deg", self.rotation_spread_deg)
         check_positive("--amplitude-spread", self.amplitude_spread)
         check_positive("--shift-spread", self.shift_spread)

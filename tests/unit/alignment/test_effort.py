@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from deephemnma.alignment.bank import Bank
-from deephemnma.alignment.effort import EFFORTS, STRONG, WEAK, choose_effort, compute_signal
+from deephemnma.alignment.effort import EFFORTS, STRONG, WEAK, choose_effort, choose_refinement_effort, compute_signal
 from deephemnma.alignment.exhaustive_search import make_search_bank
 from deephemnma.alignment.objective import evaluate
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.settings.estimate import EstimateSettings
 from deephemnma.settings.likelihood import LikelihoodSettings
+from deephemnma.settings.refine import RefineSettings
 
 COARSE = 12.0
 SEARCH = EstimateSettings(orientations=200, amplitude_range=0.0)
@@ -24,7 +25,9 @@ def bank(molecule) -> Bank:
 
 def measure(bank: Bank, case, formation: ImageFormation, **likelihood) -> float:
     band = case.molecule.make_projector(COARSE).band
-    return compute_signal(bank, band, case.source, formation=formation, likelihood=LikelihoodSettings(**likelihood))
+    return compute_signal(
+        bank.templates, band, case.source, formation=formation, likelihood=LikelihoodSettings(**likelihood)
+    )
 
 
 def test_the_signal_is_what_right_fits_gain(bank, bright):
@@ -82,3 +85,13 @@ def test_more_effort_tries_more():
         assert fewer.starts < more.starts
         assert fewer.finalists < more.finalists
         assert fewer.candidates < more.candidates
+
+
+def test_a_refinement_adds_nothing_to_the_numbers_it_is_given():
+    weak = choose_refinement_effort(RefineSettings(), 0.0)
+    strong = choose_refinement_effort(RefineSettings(), 2 * STRONG)
+    assert weak.starts > strong.starts
+    assert weak.candidates > strong.candidates == 0
+    mine = choose_refinement_effort(RefineSettings(starts=1, finalists=1), 0.0)
+    assert (mine.starts, mine.finalists, mine.candidates) == (1, 1, 0)
+    assert choose_refinement_effort(RefineSettings(starts=1), 0.0).finalists == 1
