@@ -51,7 +51,7 @@ EFFORTS = {
 REFINEMENT = {
     "quick": Effort(starts=8, finalists=2, candidates=0),
     "normal": Effort(starts=12, finalists=3, candidates=256),
-    "thorough": Effort(starts=16, finalists=4, candidates=512),
+    "thorough": Effort(starts=32, finalists=6, candidates=1024),
 }
 """Where poses and amplitudes are given."""
 
