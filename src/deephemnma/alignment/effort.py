@@ -16,10 +16,6 @@ from deephemnma.settings.refine import RefineSettings
 
 IMAGES, TEMPLATES = 64, 1024
 """On which the signal is computed."""
-WEAK_SHARE = 0.1
-"""Of the images, by their CTF, that may have less signal than what the effort suits."""
-WEAK_CONTRAST = 1.5
-"""Standard deviations below that of the set: the contrast that the effort suits."""
 STRONG, WEAK = 125.0, 70.0
 """Signals above the first need but a quick search, those below the second a thorough one."""
 
@@ -88,10 +84,9 @@ def compute_signal(
 ) -> float | None:
     """Return the log likelihood by which the right template is expected to stand out from an empty image: a weak one.
 
-    ``contrast^2 / 2 sum T^2 |p|^2`` in the `band` of the search, with the whitened transfer T of an image, the average
-    over `templates` p; of the images that which one in ten falls below by its CTF, with a contrast that one in fifteen
-    falls below. None where the contrast is not known yet. Components that do not count for the `likelihood` have
-    no transfer.
+    ``contrast^2 / 2 sum T^2 |p|^2`` in the `band` of the search, with the whitened transfer T of the images, the
+    average over images and `templates` p, for a contrast one standard deviation below that of the set. None where the
+    contrast is not known yet. Components that do not count for the `likelihood` have no transfer.
     """
     if formation.contrast <= 0:
         return None
@@ -108,8 +103,8 @@ def compute_signal(
     )
     some = choose_evenly(len(templates), TEMPLATES).to(templates.device)
     power = torch.view_as_real(templates[some]).square().sum(-1).mean(0)
-    contrast = max(formation.contrast - WEAK_CONTRAST * formation.contrast_spread, 0.0)
-    return contrast**2 / 2 * float((seen.transfer.square() @ power).quantile(WEAK_SHARE))
+    contrast = max(formation.contrast - formation.contrast_spread, 0.0)
+    return contrast**2 / 2 * float((seen.transfer.square().mean(0) * power).sum())
 
 
 def choose_evenly(count: int, most: int) -> Int[Tensor, "chosen"]:

@@ -42,7 +42,7 @@ def test_the_signal_goes_with_the_contrast_squared_and_with_one_over_the_noise(b
     formation = replace(bright.formation, contrast_spread=0.0)
     once = measure(bank, bright, formation)
     assert measure(bank, bright, replace(formation, contrast=3 * formation.contrast)) == pytest.approx(9 * once)
-    varied = replace(formation, contrast_spread=formation.contrast / 3)
+    varied = replace(formation, contrast_spread=formation.contrast / 2)
     assert measure(bank, bright, varied) == pytest.approx(once / 4)
     louder = replace(formation, noise=replace(formation.noise, power=5 * formation.noise.power))
     assert measure(bank, bright, louder) == pytest.approx(once / 5)
