@@ -39,7 +39,7 @@ from deephemnma.pipeline.microscope import N_CHANCES, compute_image_ctf, make_no
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.settings.build import make_settings
 from deephemnma.settings.estimate import EstimateSettings
-from deephemnma.settings.stage.reference import NetworkOptions
+from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions
 
 BLOCK = 1024
@@ -146,7 +146,7 @@ def _make_microscope(arguments: argparse.Namespace, device: torch.device, work: 
     options = ImageOptions(
         box_size=arguments.box_size, pixel_size=FIELD_OF_VIEW / arguments.box_size, snr=arguments.snr
     )
-    reference = load_reference(store_reference(work, "ak", path=STRUCTURE, network=NetworkOptions()))
+    reference = load_reference(store_reference(work, "ak", path=STRUCTURE, molecule=MoleculeOptions()))
     optics = make_optics(options, torch.full((1, N_CHANCES), 0.5, dtype=torch.float64))
     noise = make_noise_model(options, compute_image_ctf(options, optics))
     blank = Microscope(reference, options, ImageFormation(1.0, noise), arguments.seed, device)

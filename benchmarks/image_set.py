@@ -13,8 +13,11 @@ from deephemnma.io.structure import read_structure
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.reference import read_or_compute_modes
 from deephemnma.reference.site import select_sites
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
+from deephemnma.settings.structure import StructureOptions
 
 STRUCTURE = Path(__file__).parents[1] / "src/deephemnma/data/4ake_chain_a.pdb"
 FIELD_OF_VIEW, RIBOSOME_FIELD = 128 * 0.65, 128 * 2.95
@@ -101,13 +104,15 @@ class Entry:
 
 
 def _make_plain(options: Options, count: int, *, snr: float, **microscope: float) -> ImageSet:
-    reference = store_reference(options.work, "ak", path=STRUCTURE, network=NetworkOptions())
+    reference = store_reference(options.work, "ak", path=STRUCTURE, molecule=MoleculeOptions())
     return ImageSet(_simulate(options, reference, count, snr=snr, **microscope), reference)
 
 
 def _make_beads(options: Options, count: int) -> ImageSet:
-    atoms = store_reference(options.work, "ak", path=STRUCTURE, network=NetworkOptions())
-    beads = store_reference(options.work, "ak_beads", path=STRUCTURE, network=NetworkOptions(sites="ca"))
+    atoms = store_reference(options.work, "ak", path=STRUCTURE, molecule=MoleculeOptions())
+    beads = store_reference(
+        options.work, "ak_beads", path=STRUCTURE, molecule=MoleculeOptions(structure=StructureOptions(sites="ca"))
+    )
     return ImageSet(_simulate(options, atoms, count, snr=0.1), beads, mismatch=True)
 
 
@@ -124,7 +129,7 @@ def _make_path(options: Options, count: int) -> ImageSet:
         step = torch.linspace(0, 1, frames, dtype=torch.float64)[:, None, None]
         write_models(folder / "frames.cif", first, torch.lerp(first.positions[None], end[None], step))
     reference = store_reference(
-        options.work, "ak_common", path=folder / "start.cif", network=NetworkOptions(), modes="7-12"
+        options.work, "ak_common", path=folder / "start.cif", molecule=MoleculeOptions(), modes="7-12"
     )
     conformation = ConformationOptions(distribution="models", models=folder / "frames.cif")
     return ImageSet(_simulate(options, reference, count, snr=0.1, conformation=conformation), reference, mismatch=True)
@@ -132,9 +137,11 @@ def _make_path(options: Options, count: int) -> ImageSet:
 
 def _make_ribosome(options: Options, count: int) -> ImageSet:
     path = options.data / "structures" / "6zu5_80S_ribosome.cif.gz"
-    network = NetworkOptions(sites="ca-p", cutoff=20.0, n_modes=12)
-    reference = store_reference(options.work, "ribosome", path=path, network=network, modes="7-10")
-    n_sites = read_or_compute_modes(reference.reference, NetworkOptions()).model.n_sites
+    molecule = MoleculeOptions(
+        structure=StructureOptions(sites="ca-p"), network=NetworkOptions(cutoff=20.0, n_modes=12)
+    )
+    reference = store_reference(options.work, "ribosome", path=path, molecule=molecule, modes="7-10")
+    n_sites = read_or_compute_modes(reference.reference, MoleculeOptions()).model.n_sites
     conformation = ConformationOptions(distribution="uniform", amplitude_scale=RIBOSOME_RMSD * n_sites**0.5)
     simulation = _simulate(options, reference, count, snr=0.05, conformation=conformation, field=RIBOSOME_FIELD)
     return ImageSet(simulation, reference)
@@ -182,13 +189,13 @@ def _simulate(
 
 
 def store_reference(
-    work: Path, name: str, *, path: Path, network: NetworkOptions, modes: str = "7-9"
+    work: Path, name: str, *, path: Path, molecule: MoleculeOptions, modes: str = "7-9"
 ) -> ReferenceOptions:
     """Compute the modes of a structure, unless `work` holds them by this name, and say where they are."""
     stored = work / f"{name}.npz"
     if not stored.exists():
         work.mkdir(parents=True, exist_ok=True)
-        reference = read_or_compute_modes(path, network)
+        reference = read_or_compute_modes(path, molecule)
         write_reference(stored, reference.model, reference.modes)
     return ReferenceOptions(stored, modes=modes)
 

@@ -19,8 +19,11 @@ from deephemnma.metrics.calibration import compute_ratio_to_bound
 from deephemnma.metrics.error import compute_errors
 from deephemnma.pipeline.reference import load_reference
 from deephemnma.settings.estimate import EstimateSettings
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.refine import RefineSettings
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
+from deephemnma.settings.structure import StructureOptions
 
 DRAWS, BOX, PIXEL = 300, 48, 1.75
 B_FACTOR = 40.0
@@ -55,8 +58,8 @@ def make_noise() -> NoiseModel:
 
 
 def test_fits_of_many_noise_draws_scatter_by_the_bound(adenylate_kinase_path: Path) -> None:
-    network = NetworkOptions(sites="ca", cutoff=10.0, n_modes=9)
-    reference = load_reference(ReferenceOptions(adenylate_kinase_path, network=network))
+    molecule = MoleculeOptions(structure=StructureOptions(sites="ca"), network=NetworkOptions(cutoff=10.0, n_modes=9))
+    reference = load_reference(ReferenceOptions(adenylate_kinase_path, molecule=molecule))
     model, modes, optics = reference.model, reference.modes, make_optics()
     rotation = euler_to_rotation(torch.tensor([0.3, 1.1, -0.4], dtype=torch.float64))
     poses = Poses(rotation.expand(DRAWS, 3, 3), torch.tensor([0.8, -0.5], dtype=torch.float64).expand(DRAWS, 2))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -57,16 +57,21 @@ def _repeat_options(settings: Any) -> dict[str, str]:
         options["particles"] += f" --datadir {quote(str(settings.datadir))}"
     given = getattr(settings, "reference", None)
     if hasattr(given, "modes"):
-        words = ["--reference", str(given.reference), "--modes", given.modes, *_list_changed(given.network)]
+        words = ["--reference", str(given.reference), "--modes", given.modes, *_list_changed(given.molecule)]
         options["reference"] = " ".join(map(quote, words))
     return options
 
 
 def _list_changed(options: Any) -> list[str]:
-    """Return the options that are not as they come, as words of the command line."""
-    usual = type(options)()
-    changed = [each.name for each in fields(options) if getattr(options, each.name) != getattr(usual, each.name)]
-    return [word for name in changed for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+    """Return the options, those of groups included, that are not as they come, as words of the command line."""
+    usual, words = type(options)(), []
+    for each in fields(options):
+        value, name = getattr(options, each.name), each.name.replace("_", "-")
+        if is_dataclass(value):
+            words += _list_changed(value)
+        elif value != getattr(usual, each.name):
+            words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
+    return words
 
 
 def run_project_and_report(settings: RunStage, *, output: Path) -> None:

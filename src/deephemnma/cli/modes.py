@@ -6,16 +6,16 @@ from tyro.conf import Positional
 
 from deephemnma.cli.console import run_and_report
 from deephemnma.cli.option import Flat, Output
+from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
-from deephemnma.settings.stage.reference import NetworkOptions
 
-_NETWORK, _ANIMATION = NetworkOptions(), AnimationOptions()
+_MOLECULE, _ANIMATION = MoleculeOptions(), AnimationOptions()
 
 
 def modes(
     reference: Positional[Path],
     /,
-    network: Flat[NetworkOptions] = _NETWORK,
+    molecule: Flat[MoleculeOptions] = _MOLECULE,
     animation: Flat[AnimationOptions] = _ANIMATION,
     *,
     output: Output,
@@ -29,7 +29,7 @@ def modes(
     """
     from deephemnma.pipeline.modes import run_modes
 
-    settings = ModesStage(reference, network=network, animation=animation)
+    settings = ModesStage(reference, molecule=molecule, animation=animation)
     run_and_report(
         run_modes, settings, output=output, advice="deephemnma simulate --reference {output} --modes 7-9 -o simulated"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import torch
 from jaxtyping import Float
@@ -48,6 +49,17 @@ class GaussianModel:
         )
 
 
+class Basis(StrEnum):
+    """Where the vectors of :class:`Modes` come from."""
+
+    NORMAL_MODES = "normal_modes"
+    """Of an elastic network; numbers 1-6 are the rigid-body modes."""
+    PRINCIPAL_COMPONENTS = "principal_components"
+    """Of an ensemble or trajectory; eigenvalues are variances, A^2, and high is soft."""
+    IMPORTED = "imported"
+    """From a file of another program, with its numbers."""
+
+
 @dataclass(frozen=True)
 class Modes:
     """A linear basis of displacements: normal modes, or any other.
@@ -57,14 +69,17 @@ class Modes:
     vectors
         Unit L2 norm over all sites and axes, so that amplitudes are in A and RMSD = |amplitudes| / sqrt(sites).
     eigenvalues
-        In the units of the force field; low is soft.
+        In the units of the force field; low is soft. Variances, A^2, of principal components.
     numbers
-        The users' numbers, from 1; 1-6 are the rigid-body modes.
+        The users' numbers, from 1; of normal modes 1-6 are the rigid-body modes.
+    basis
+        Where the vectors come from.
     """
 
     vectors: Float[Tensor, "modes sites 3"]
     eigenvalues: Float[Tensor, "modes"]
     numbers: tuple[int, ...]
+    basis: Basis = Basis.NORMAL_MODES
 
     @property
     def n_modes(self) -> int:
@@ -91,7 +106,7 @@ class Modes:
                 f"{self.numbers[0]}-{self.numbers[-1]}: choose among them or compute more (--n-modes)."
             )
         rows = [self.numbers.index(number) for number in numbers]
-        return Modes(self.vectors[rows], self.eigenvalues[rows], tuple(numbers))
+        return Modes(self.vectors[rows], self.eigenvalues[rows], tuple(numbers), self.basis)
 
     def displace(
         self, positions: Float[Tensor, "sites 3"], amplitudes: Float[Tensor, "images modes"]

@@ -1,5 +1,7 @@
 """A reference with fewer sites, for low resolution: what one cannot see need not be computed."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -52,7 +54,7 @@ def _merge(model: GaussianModel, modes: Modes, bead: Int[Tensor, "sites"]) -> tu
     total = torch.zeros(len(centers), dtype=weights.dtype, device=weights.device).index_add_(0, bead, weights)
     by_site = modes.vectors.movedim(1, 0).flatten(1)
     vectors = _average(by_site, weights.to(by_site), bead).unflatten(1, (modes.n_modes, 3)).movedim(0, 1).contiguous()
-    return GaussianModel(centers, total, widths, model.center), Modes(vectors, modes.eigenvalues, modes.numbers)
+    return GaussianModel(centers, total, widths, model.center), replace(modes, vectors=vectors)
 
 
 def _average(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from deephemnma.core.error import InputError
-from deephemnma.core.model import GaussianModel, Modes
+from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.io.atomic import require_file, write_beside
 
 KEYS = ("positions", "center", "weights", "widths", "vectors", "eigenvalues", "numbers")
@@ -25,11 +25,11 @@ def write_reference(path: Path | str, model: GaussianModel, modes: Modes) -> Non
     arrays = {name: values.detach().cpu().double().numpy() for name, values in arrays.items()}
     # An open file, because numpy appends .npz to names that end otherwise.
     with write_beside(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays, numbers=np.array(modes.numbers, dtype=np.int64))
+        np.savez(stream, **arrays, numbers=np.array(modes.numbers, dtype=np.int64), basis=np.array(str(modes.basis)))
 
 
 def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:
-    """Read what :func:`write_reference` wrote, in float64.
+    """Read what :func:`write_reference` wrote, in float64; modes without a basis (older files) are normal modes.
 
     Raises
     ------
@@ -46,6 +46,7 @@ def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:
     if missing:
         raise InputError(f"{path} lacks the array {missing[0]!r}: make it again with `deephemnma modes`.")
     numbers = tuple(int(number) for number in arrays.pop("numbers"))
+    basis = Basis(str(arrays.pop("basis", Basis.NORMAL_MODES)))
     tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
     model = GaussianModel(
         positions=tensors["positions"] - tensors["center"],
@@ -53,4 +54,4 @@ def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:
         widths=tensors["widths"],
         center=tensors["center"],
     )
-    return model, Modes(tensors["vectors"], tensors["eigenvalues"], numbers)
+    return model, Modes(tensors["vectors"], tensors["eigenvalues"], numbers, basis)

@@ -39,7 +39,7 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 
 
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
-    reference = read_or_compute_modes(settings.reference, settings.network)
+    reference = read_or_compute_modes(settings.reference, settings.molecule)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
     with write_beside(stage.path / "modes.csv") as path:
         pd.DataFrame(make_mode_table(reference.modes)).to_csv(path, index=False)

@@ -1,23 +1,43 @@
 """What moves: the Gaussians of a structure or map, and its modes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deephemnma.core.error import InputError
-from deephemnma.core.model import GaussianModel, Modes
+from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.core.structure import AtomicModel
 from deephemnma.io.density import read_map
 from deephemnma.io.reference import read_reference
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.normal_modes import compute_modes
+from deephemnma.modes.rigid import N_RIGID
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.pseudoatom import make_pseudoatoms
 from deephemnma.reference.site import make_site_names, select_sites
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
 
 MODES_FILE = "modes.npz"
 SITES_FILE = "sites.cif"
 _MAP_SUFFIXES = {".mrc", ".map", ".ccp4"}
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """What moves.
+
+    Attributes
+    ----------
+    model
+        Its Gaussians.
+    sites
+        What the Gaussians are in the file; None for pseudoatoms.
+    """
+
+    model: GaussianModel
+    sites: AtomicModel | None
 
 
 @dataclass(frozen=True)
@@ -42,29 +62,66 @@ class Reference:
 def load_reference(options: ReferenceOptions) -> Reference:
     """Read the molecule, and read or compute the modes that `options` name."""
     _check_numbers(options)
-    reference = read_or_compute_modes(options.reference, options.network)
-    return Reference(reference.model, reference.modes.select(options.mode_numbers), reference.sites)
+    reference = read_or_compute_modes(options.reference, options.molecule)
+    return Reference(reference.model, select_modes(reference.modes, options.mode_numbers), reference.sites)
 
 
-def read_or_compute_modes(path: Path, options: NetworkOptions) -> Reference:
+def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
     """Return the molecule with all modes: as stored by `deephemnma modes`, or computed from a structure or map."""
     if path.is_dir():
         path = path / MODES_FILE
     if path.suffix == ".npz":
-        if options != NetworkOptions():
+        if options != MoleculeOptions():
             raise InputError(
-                f"{path} holds modes that are computed already, so --sites, --cutoff, --relative-cutoff, --n-modes, "
-                "--width and --target-error cannot change them: leave these out, or give the structure as --reference."
+                f"{path} holds modes that are computed already, so the options that say how a structure or map becomes "
+                "modes (--sites, --cutoff, --n-modes, --width ...) cannot change them: leave these out, or give the "
+                "structure as --reference."
             )
         model, modes = read_reference(path)
         sites = path.with_name(SITES_FILE)
         return Reference(model, modes, read_structure(sites) if sites.exists() else None)
-    return _compute(path, options)
+    molecule = load_molecule(path, options)
+    return Reference(molecule.model, _compute_modes(molecule, options.network), molecule.sites)
+
+
+def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
+    """Return the Gaussians of a structure or map."""
+    if is_map(path):
+        target_error = options.pseudoatoms.target_error
+        return Molecule(make_pseudoatoms(read_map(path), target_error=target_error, width=options.width), None)
+    sites = select_sites(read_structure(path), options.structure.sites)
+    return Molecule(make_gaussian_model(sites, width=options.width), sites)
+
+
+def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:
+    return compute_modes(
+        molecule.model.positions,
+        n_modes=options.n_modes,
+        cutoff=options.cutoff,
+        relative_cutoff=options.relative_cutoff,
+        names=None if molecule.sites is None else make_site_names(molecule.sites),
+    )
+
+
+def select_modes(modes: Modes, numbers: Sequence[int]) -> Modes:
+    """Return the modes with these numbers, in this order.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or moves the molecule as a whole.
+    """
+    if modes.basis == Basis.NORMAL_MODES and min(numbers, default=N_RIGID + 1) <= N_RIGID:
+        raise InputError(
+            f"Normal modes (--modes) that deform start at 7, but {min(numbers)} was asked for: modes 1-6 move the "
+            "molecule as a whole, which orientation and shift already do."
+        )
+    return modes.select(numbers)
 
 
 def _check_numbers(options: ReferenceOptions) -> None:
     """Raise if modes are asked for that would not be computed, before minutes are spent on the others."""
-    highest, computed = max(options.mode_numbers, default=0), options.network.n_modes
+    highest, computed = max(options.mode_numbers, default=0), options.molecule.network.n_modes
     if highest > computed and not _is_stored(options.reference):
         raise InputError(
             f"--modes {options.modes} asks for mode {highest}, but {computed} modes are computed: "
@@ -75,24 +132,6 @@ def _check_numbers(options: ReferenceOptions) -> None:
 def _is_stored(path: Path) -> bool:
     """Return whether `path` holds modes that are computed already."""
     return path.is_dir() or path.suffix == ".npz"
-
-
-def _compute(path: Path, options: NetworkOptions) -> Reference:
-    if is_map(path):
-        sites, names = None, None
-        model = make_pseudoatoms(read_map(path), target_error=options.target_error, width=options.width)
-    else:
-        sites = select_sites(read_structure(path), options.sites)
-        names = make_site_names(sites)
-        model = make_gaussian_model(sites, width=options.width)
-    modes = compute_modes(
-        model.positions,
-        n_modes=options.n_modes,
-        cutoff=options.cutoff,
-        relative_cutoff=options.relative_cutoff,
-        names=names,
-    )
-    return Reference(model, modes, sites)
 
 
 def is_map(path: Path) -> bool:

@@ -38,7 +38,8 @@ from deephemnma.pipeline.report.data import (
 from deephemnma.pipeline.report.page import write_report
 from deephemnma.pipeline.report.table import format_error_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
-from deephemnma.settings.stage.reference import NetworkOptions
+from deephemnma.settings.build import make_settings
+from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.stage.report import ReportStage
 
 REPORT_FILE, TABLES_FILE = "report.html", "tables.txt"
@@ -130,10 +131,14 @@ def _find_reference(done: list[_Done]) -> Reference:
     """Return the molecule of the first stage that names one."""
     for each in done:
         if each.manifest.stage == "modes":
-            return read_or_compute_modes(each.folder, NetworkOptions())
+            return read_or_compute_modes(each.folder, MoleculeOptions())
         options = each.manifest.settings.get("reference")
         if isinstance(options, dict):
-            return read_or_compute_modes(Path(options["reference"]), NetworkOptions(**options["network"]))
+            molecule = options.get("molecule", options.get("network", {}))  # its name before there were groups of them
+            return read_or_compute_modes(
+                Path(options["reference"]),
+                make_settings(MoleculeOptions, molecule, resolve_path=Path, where=f"{each.folder}, reference"),
+            )
     raise InputError("--stages name no stage that knows the reference: add the folder of `modes` or `estimate`.")
 
 

@@ -20,8 +20,8 @@ from deephemnma.pipeline.conformation import Frames, make_draw, superimpose_fram
 from deephemnma.pipeline.microscope import compute_image_ctf, draw_chances, draw_pose, make_contrasts, make_optics
 from deephemnma.pipeline.reference import Reference
 from deephemnma.reference.site import select_sites
-from deephemnma.settings.stage.reference import SITES
 from deephemnma.settings.stage.simulate import SimulateStage
+from deephemnma.settings.structure import SITES
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,14 @@ def parse_mode_numbers(text: str) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If `text` is no such list, names a mode twice, or names a rigid mode (1-6).
+        If `text` is no such list, or names a mode twice. That 1-6 of normal modes are rigid is
+        the business of who knows the modes.
     """
     numbers = [number for part in text.split(",") for number in _parse_range(part.strip(), text)]
     if len(set(numbers)) != len(numbers):
         raise InputError(f'Modes (--modes) must be named once each; "{text}" repeats some.')
-    if min(numbers) < 7:
-        raise InputError(
-            f'Modes (--modes) start at 7, "{text}" asks for {min(numbers)}: modes 1-6 move the molecule as a whole, '
-            "which orientation and shift already do."
-        )
+    if min(numbers) < 1:
+        raise InputError(f'Modes (--modes) are numbered from 1, "{text}" asks for {min(numbers)}.')
     return tuple(numbers)
 
 

@@ -23,7 +23,10 @@ from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.reference import load_reference
 from deephemnma.settings.estimate import EstimateSettings
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
+from deephemnma.settings.structure import StructureOptions
 
 options = json.loads(sys.argv[1])
 images, box_size = options["images"], options["box_size"]
@@ -35,8 +38,8 @@ class Noise(ImageSource):
         return torch.randn(len(ids), box_size, box_size, generator=torch.Generator().manual_seed(0))
 
 torch.set_num_threads(1)
-network = NetworkOptions(sites=options["sites"], cutoff=10.0)
-reference = load_reference(ReferenceOptions(reference=Path(options["structure"]), modes="7-9", network=network))
+molecule = MoleculeOptions(structure=StructureOptions(sites=options["sites"]), network=NetworkOptions(cutoff=10.0))
+reference = load_reference(ReferenceOptions(reference=Path(options["structure"]), modes="7-9", molecule=molecule))
 settings = EstimateSettings(batch_size=images, iterations=2, effort="quick", **options["search"])
 plan = plan_alignment(reference, Noise(), search=settings, workers=1, block_size=images, device=torch.device("cpu"))
 noise = make_white_noise(1.0, box_size=box_size, pixel_size=83.2 / box_size)

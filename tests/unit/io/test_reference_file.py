@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.landscape import Landscape
-from deephemnma.core.model import GaussianModel, Modes
+from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.io.landscape import read_landscape, write_landscape
 from deephemnma.io.reference import read_reference, write_reference
 from deephemnma.io.table import read_table, write_table
@@ -35,7 +37,17 @@ def test_positions_are_in_the_frame_of_the_file(tmp_path, reference):
     with np.load(tmp_path / "modes.npz") as stored:
         wanted = reference[0].positions + torch.tensor([10.0, 20, 30])
         np.testing.assert_allclose(stored["positions"], wanted.numpy())
-        assert set(stored.files) == {"positions", "center", "weights", "widths", "vectors", "eigenvalues", "numbers"}
+        arrays = {name: stored[name] for name in stored.files}
+    old = {"positions", "center", "weights", "widths", "vectors", "eigenvalues", "numbers"}
+    assert set(arrays) == old | {"basis"}
+    np.savez(tmp_path / "old.npz", **{name: arrays[name] for name in old})
+    assert read_reference(tmp_path / "old.npz")[1].basis == Basis.NORMAL_MODES
+
+
+def test_the_basis_comes_back(tmp_path, reference):
+    model, modes = reference
+    write_reference(tmp_path / "modes.npz", model, replace(modes, basis=Basis.PRINCIPAL_COMPONENTS))
+    assert read_reference(tmp_path / "modes.npz")[1].select([7]).basis == Basis.PRINCIPAL_COMPONENTS
 
 
 def test_equal_references_make_equal_files(tmp_path, reference):

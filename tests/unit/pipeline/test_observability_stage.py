@@ -17,19 +17,24 @@ from deephemnma.pipeline.project import run_project
 from deephemnma.pipeline.reference import load_reference
 from deephemnma.pipeline.simulate import run_simulate
 from deephemnma.settings.defocus import parse_defocus_range
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
 from deephemnma.settings.stage.observability import ObservabilityStage, PlannedImages
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.stage.run import RunStage
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
+from deephemnma.settings.structure import StructureOptions
 
 SMALL = {"box_size": 32, "pixel_size": 2.6}
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory, adenylate_kinase_path: Path) -> ReferenceOptions:
-    network = NetworkOptions(sites="ca", cutoff=10.0, n_modes=9, width=2.5)
-    stage = ModesStage(adenylate_kinase_path, network=network, animation=AnimationOptions(animation_frames=3))
+    molecule = MoleculeOptions(
+        structure=StructureOptions(sites="ca"), network=NetworkOptions(cutoff=10.0, n_modes=9), width=2.5
+    )
+    stage = ModesStage(adenylate_kinase_path, molecule=molecule, animation=AnimationOptions(animation_frames=3))
     return ReferenceOptions(run_modes(stage, output=tmp_path_factory.mktemp("modes") / "modes"), modes="7-8")
 
 

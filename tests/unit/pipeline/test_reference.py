@@ -1,5 +1,6 @@
 """The molecule of a stage: what its options do to a map."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from deephemnma.core.model import GaussianModel
 from deephemnma.io.density import write_map
 from deephemnma.pipeline.reference import load_reference, read_or_compute_modes
 from deephemnma.reconstruction.model_map import make_model_map
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.pseudoatom import PseudoatomOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
+from deephemnma.settings.structure import StructureOptions
 
 
 @pytest.fixture
@@ -24,10 +29,12 @@ def map_path(tmp_path: Path, generator: torch.Generator) -> Path:
 
 
 def test_width_and_error_of_pseudoatoms_are_those_asked_for(map_path: Path) -> None:
-    options = NetworkOptions(width=3.0, target_error=0.2, n_modes=7)
+    options = MoleculeOptions(
+        pseudoatoms=PseudoatomOptions(target_error=0.2), network=NetworkOptions(n_modes=7), width=3.0
+    )
     reference = read_or_compute_modes(map_path, options)
     assert (reference.model.widths == 3.0).all()
-    finer = read_or_compute_modes(map_path, NetworkOptions(width=3.0, target_error=0.05, n_modes=7))
+    finer = read_or_compute_modes(map_path, replace(options, pseudoatoms=PseudoatomOptions(target_error=0.05)))
     assert finer.model.n_sites > reference.model.n_sites
 
 
@@ -36,3 +43,9 @@ def test_modes_that_would_not_be_computed_are_told_before_any_is(tmp_path: Path)
     options = ReferenceOptions(tmp_path / "absent.pdb", modes="7-30")
     with pytest.raises(InputError, match="--n-modes 30"):
         load_reference(options)
+
+
+def test_rigid_modes_are_refused_by_who_knows_that_they_are_rigid(adenylate_kinase_path: Path) -> None:
+    molecule = MoleculeOptions(structure=StructureOptions(sites="ca"), network=NetworkOptions(cutoff=10.0, n_modes=8))
+    with pytest.raises(InputError, match="start at 7, but 6"):
+        load_reference(ReferenceOptions(adenylate_kinase_path, modes="6-8", molecule=molecule))

@@ -23,18 +23,23 @@ from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.prepare import run_prepare
 from deephemnma.pipeline.reference import load_reference, read_or_compute_modes
 from deephemnma.pipeline.simulate import run_simulate
+from deephemnma.settings.molecule import MoleculeOptions
+from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
 from deephemnma.settings.stage.prepare import PrepareStage
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
+from deephemnma.settings.structure import StructureOptions
 
-BEADS = NetworkOptions(sites="ca", cutoff=10.0, n_modes=9, width=2.5)
+BEADS = MoleculeOptions(
+    structure=StructureOptions(sites="ca"), network=NetworkOptions(cutoff=10.0, n_modes=9), width=2.5
+)
 SMALL = {"box_size": 32, "pixel_size": 2.6}
 
 
 @pytest.fixture(scope="module")
 def modes(tmp_path_factory: pytest.TempPathFactory, adenylate_kinase_path: Path) -> Path:
-    stage = ModesStage(adenylate_kinase_path, network=BEADS, animation=AnimationOptions(animation_frames=3))
+    stage = ModesStage(adenylate_kinase_path, molecule=BEADS, animation=AnimationOptions(animation_frames=3))
     return run_modes(stage, output=tmp_path_factory.mktemp("modes") / "out")
 
 
@@ -44,7 +49,7 @@ def simulate(modes: Path, output: Path, **options: object) -> Path:
 
 
 def test_modes_are_written_as_the_issue_names_them(modes: Path, adenylate_kinase_path: Path) -> None:
-    reference = read_or_compute_modes(modes, NetworkOptions())
+    reference = read_or_compute_modes(modes, MoleculeOptions())
     computed = read_or_compute_modes(adenylate_kinase_path, BEADS)
     assert torch.equal(reference.modes.vectors, computed.modes.vectors)
     assert (modes / "modes.csv").read_text().splitlines()[0] == "number,eigenvalue,collectivity,score"

@@ -20,7 +20,7 @@ def test_options_of_groups_are_found_by_their_own_names() -> None:
     settings = build(SimulateStage, reference="a.pdb", modes="7,9", snr=1, count=3, cutoff=10)
     assert settings.reference.reference == Path("a.pdb")
     assert settings.reference.mode_numbers == (7, 9)
-    assert settings.reference.network.cutoff == 10.0
+    assert settings.reference.molecule.network.cutoff == 10.0
     assert settings.image.snr == 1.0
     assert settings.count == 3
 
@@ -49,7 +49,7 @@ def test_a_single_value_becomes_a_tuple() -> None:
         ({"particles": "p", "reference": "r", "starts": 1.5}, "starts must be of kind int, but 1.5"),
         ({"particles": "p", "reference": "r", "starts": True}, "starts must be of kind int"),
         ({"particles": "p", "reference": "r", "sites": "beads"}, "sites must be one of heavy, all, ca, ca-p"),
-        ({"particles": "p", "reference": "r", "modes": "6-9"}, "start at 7"),
+        ({"particles": "p", "reference": "r", "modes": "0-9"}, "numbered from 1"),
         ({"particles": "p", "reference": "r", "workers": -1}, "--workers must be 0 or more, but -1"),
     ],
 )

@@ -33,8 +33,8 @@ def test_numbers_are_read_in_their_order(text: str, numbers: tuple[int, ...]) ->
         ("9-7", "backwards"),
         ("7,7", "once each"),
         ("7-9,8", "once each"),
-        ("6-8", "start at 7"),
-        ("0", "start at 7"),
+        ("0-8", "numbered from 1"),
+        ("0", "numbered from 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, words: str) -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from deephemnma.core.error import InputError
 from deephemnma.settings.check import check_at_least, check_between, check_one_of, check_positive
+from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.pseudoatom import PseudoatomOptions
 from deephemnma.settings.stage.prepare import PrepareStage
-from deephemnma.settings.stage.reference import NetworkOptions, ReferenceOptions
+from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
 from deephemnma.settings.stage.train import TrainStage
 from deephemnma.settings.train import TRAIN_PRESETS, TrainSettings
@@ -34,7 +36,7 @@ def test_checks_name_the_option_and_the_value() -> None:
         lambda: ImageOptions(box_size=4),
         lambda: ImageOptions(box_size=200_000),
         lambda: PrepareStage(R, box_size=200_000),
-        lambda: NetworkOptions(target_error=1.0),
+        lambda: PseudoatomOptions(target_error=1.0),
         lambda: NetworkOptions(relative_cutoff=0.0),
         lambda: NetworkOptions(cutoff=8.0, relative_cutoff=95.0),
         lambda: NetworkOptions(relative_cutoff=100.5),

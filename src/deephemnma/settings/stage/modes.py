@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deephemnma.settings.check import check_at_least, check_positive
-from deephemnma.settings.stage.reference import NetworkOptions
+from deephemnma.settings.molecule import MoleculeOptions
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,5 @@ class ModesStage:
 
     reference: Path
     """Atomic model (PDB or mmCIF, plain or .gz) or EM map (.mrc, .map)."""
-    network: NetworkOptions = field(default_factory=NetworkOptions)
+    molecule: MoleculeOptions = field(default_factory=MoleculeOptions)
     animation: AnimationOptions = field(default_factory=AnimationOptions)
