@@ -69,8 +69,10 @@ def _list_changed(options: Any) -> list[str]:
         value, name = getattr(options, each.name), each.name.replace("_", "-")
         if is_dataclass(value):
             words += _list_changed(value)
+        elif value is True or value is False:
+            words += [] if value == getattr(usual, each.name) else [f"--{name}" if value else f"--no-{name}"]
         elif value != getattr(usual, each.name):
-            words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
+            words += [f"--{name}", str(value)]
     return words
 
 
