@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from deephemnma.core.error import InputError
-from deephemnma.core.structure import AtomicModel
+from deephemnma.core.residue import name_residue, number_residues
+from deephemnma.core.structure import WATERS, AtomicModel
 
-WATERS = ("HOH", "WAT", "H2O", "DOD", "SOL", "TIP", "TIP3", "TIP4", "OH2")
 HYDROGENS = ("H", "D", "T")
 
 
@@ -31,11 +31,11 @@ def select_sites(atoms: AtomicModel, sites: str) -> AtomicModel:
     InputError
         If `sites` is unknown or nothing is left.
     """
-    dry = _keep(atoms, ~np.isin(atoms.residue_names, WATERS))
+    dry = atoms.take(~np.isin(atoms.residue_names, WATERS))
     if sites == "all":
         chosen = dry
     elif sites == "heavy":
-        chosen = _keep(dry, ~np.isin(_upper(dry.elements), HYDROGENS))
+        chosen = dry.take(~np.isin(_upper(dry.elements), HYDROGENS))
     elif sites == "ca":
         chosen = _make_beads(dry, _find_alpha_carbons(dry))
     elif sites == "ca-p":
@@ -52,24 +52,12 @@ def select_sites(atoms: AtomicModel, sites: str) -> AtomicModel:
 
 def make_site_names(atoms: AtomicModel) -> tuple[str, ...]:
     """Return a name for each site, such as ``A/LYS 12/CA``, for messages."""
-    columns = (atoms.chains, atoms.residue_names, atoms.residue_numbers, atoms.atom_names)
-    return tuple(f"{chain}/{residue} {number}/{name}" for chain, residue, number, name in zip(*columns, strict=True))
-
-
-def _keep(atoms: AtomicModel, mask: Bool[np.ndarray, "atoms"]) -> AtomicModel:
-    rows = torch.from_numpy(np.flatnonzero(mask))
-    text = ("elements", "atom_names", "residue_names", "chains", "residue_numbers")
-    numbers = ("positions", "scattering", "b_factors") + (() if atoms.spreads is None else ("spreads",))
-    return replace(
-        atoms,
-        **{name: getattr(atoms, name)[mask] for name in text},
-        **{name: getattr(atoms, name)[rows] for name in numbers},
-    )
+    return tuple(f"{name_residue(atoms, row)}/{name}" for row, name in enumerate(atoms.atom_names))
 
 
 def _make_beads(atoms: AtomicModel, mask: Bool[np.ndarray, "atoms"]) -> AtomicModel:
     """Keep the atoms of `mask`, each in place of all atoms of its residue."""
-    residues = torch.from_numpy(_number_residues(atoms))
+    residues = torch.from_numpy(number_residues(atoms))
     beads = torch.from_numpy(np.flatnonzero(mask))
     of_residue = residues[beads]
     n_residues = int(residues.max()) + 1 if len(residues) else 0
@@ -80,7 +68,7 @@ def _make_beads(atoms: AtomicModel, mask: Bool[np.ndarray, "atoms"]) -> AtomicMo
     total = torch.zeros(n_residues, dtype=torch.float64).index_add_(0, residues, atoms.scattering)
     square = (atoms.positions - centers[residues]).square().mean(dim=-1) * atoms.scattering
     spreads = (torch.zeros_like(total).index_add_(0, residues, square) / total.clamp_min(1e-12)).sqrt()
-    kept = _keep(atoms, mask)
+    kept = atoms.take(mask)
     return replace(kept, scattering=(total / n_beads.clamp_min(1))[of_residue], spreads=spreads[of_residue])
 
 
@@ -97,22 +85,14 @@ def _find_phosphorus(atoms: AtomicModel) -> Bool[np.ndarray, "atoms"]:
 
 
 def _are_in_residues_with(atoms: AtomicModel, names: tuple[str, ...]) -> Bool[np.ndarray, "atoms"]:
-    residues = _number_residues(atoms)
+    residues = number_residues(atoms)
     held = [np.isin(residues, residues[atoms.atom_names == name]) for name in names]
     return np.logical_and.reduce(held)
 
 
 def _are_alone(atoms: AtomicModel) -> Bool[np.ndarray, "atoms"]:
-    residues = _number_residues(atoms)
+    residues = number_residues(atoms)
     return np.bincount(residues, minlength=1)[residues] == 1
-
-
-def _number_residues(atoms: AtomicModel) -> Int[np.ndarray, "atoms"]:
-    """Return numbers of residues, from 0, in no order: atoms that share chain, number and name."""
-    _, chain = np.unique(atoms.chains, return_inverse=True)
-    _, name = np.unique(atoms.residue_names, return_inverse=True)
-    _, residue = np.unique(np.stack((chain, atoms.residue_numbers, name)), axis=1, return_inverse=True)
-    return residue.reshape(-1)
 
 
 def _upper(elements: np.ndarray) -> np.ndarray:
