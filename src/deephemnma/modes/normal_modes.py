@@ -48,7 +48,8 @@ def compute_modes(
         How many to return, the six rigid ones included.
     cutoff
         Sites up to this distance, A, are joined by a spring. By default
-        :func:`~deephemnma.modes.elastic_network.choose_cutoff`: 8, or longer for beads and pseudoatoms.
+        :func:`~deephemnma.modes.elastic_network.choose_cutoff` (8, or longer for beads and pseudoatoms) times the
+        force field's reach.
     relative_cutoff
         Instead of `cutoff`: see :func:`~deephemnma.modes.elastic_network.compute_relative_cutoff`.
     force_field
@@ -71,10 +72,11 @@ def compute_modes(
     """
     sites = positions.detach().cpu().numpy().astype(np.float64)
     rigid = make_rigid_modes(sites)
-    cutoff = _resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff)
+    force_field = force_field or UniformCutoff()
+    cutoff = _resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff, reach=force_field.reach)
     pairs = find_pairs(sites, cutoff=cutoff)
     check_network(sites, pairs, cutoff=cutoff, names=names)
-    stiffness = (force_field or UniformCutoff()).compute_stiffness(compute_distances(sites, pairs))
+    stiffness = force_field.compute_stiffness(compute_distances(sites, pairs))
     hessian = compute_hessian(sites, pairs, stiffness=stiffness)
     basis = None if blocks is None else make_block_basis(sites, blocks)
     _check_count(n_modes, 3 * len(sites) if basis is None else basis.shape[1])
@@ -108,7 +110,7 @@ def _fix_signs(vectors: Float[np.ndarray, "coordinates modes"]) -> Float[np.ndar
 
 
 def _resolve_cutoff(
-    sites: Float[np.ndarray, "sites 3"], *, cutoff: float | None, relative_cutoff: float | None
+    sites: Float[np.ndarray, "sites 3"], *, cutoff: float | None, relative_cutoff: float | None, reach: float
 ) -> float:
     if cutoff is not None and relative_cutoff is not None:
         raise InputError("Give either --cutoff or --relative-cutoff, not both.")
@@ -116,7 +118,7 @@ def _resolve_cutoff(
         return compute_relative_cutoff(sites, percent=relative_cutoff)
     if cutoff is not None and not cutoff > 0:
         raise InputError(f"The cutoff (--cutoff) must be a positive distance in A, not {cutoff:g}.")
-    return choose_cutoff(sites) if cutoff is None else cutoff
+    return reach * choose_cutoff(sites) if cutoff is None else cutoff
 
 
 def _check_count(n_modes: int, n_degrees: int) -> None:

@@ -1,6 +1,7 @@
 """The force field of HEMNMA and elNemo."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +20,7 @@ class UniformCutoff(ForceField):
     """
 
     stiffness: float = 10.0
+    reach: ClassVar[float] = 1.0
 
     def compute_stiffness(self, distances: Float[np.ndarray, "pairs"]) -> Float[np.ndarray, "pairs"]:
         """Return `stiffness` for every pair."""

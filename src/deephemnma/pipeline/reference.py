@@ -10,6 +10,7 @@ from deephemnma.core.structure import AtomicModel
 from deephemnma.io.density import read_map
 from deephemnma.io.reference import read_reference
 from deephemnma.io.structure import read_structure
+from deephemnma.modes.force_field_choice import make_force_field
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.modes.rigid import N_RIGID
 from deephemnma.reference.gaussian import make_gaussian_model
@@ -99,6 +100,7 @@ def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:
         n_modes=options.n_modes,
         cutoff=options.cutoff,
         relative_cutoff=options.relative_cutoff,
+        force_field=make_force_field(options.force_field),
         names=None if molecule.sites is None else make_site_names(molecule.sites),
     )
 
