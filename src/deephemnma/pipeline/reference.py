@@ -13,6 +13,7 @@ from deephemnma.io.structure import read_structure
 from deephemnma.modes.force_field_choice import make_force_field
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.modes.rigid import N_RIGID
+from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.pseudoatom import make_pseudoatoms
 from deephemnma.reference.site import make_site_names, select_sites
@@ -64,7 +65,10 @@ def load_reference(options: ReferenceOptions) -> Reference:
     """Read the molecule, and read or compute the modes that `options` name."""
     _check_numbers(options)
     reference = read_or_compute_modes(options.reference, options.molecule)
-    return Reference(reference.model, select_modes(reference.modes, options.mode_numbers), reference.sites)
+    numbers = options.mode_numbers
+    if numbers is None:
+        numbers = choose_modes(reference.modes, options.reference)
+    return Reference(reference.model, select_modes(reference.modes, numbers), reference.sites)
 
 
 def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
@@ -123,7 +127,7 @@ def select_modes(modes: Modes, numbers: Sequence[int]) -> Modes:
 
 def _check_numbers(options: ReferenceOptions) -> None:
     """Raise if modes are asked for that would not be computed, before minutes are spent on the others."""
-    highest, computed = max(options.mode_numbers, default=0), options.molecule.network.n_modes
+    highest, computed = max(options.mode_numbers or (), default=0), options.molecule.network.n_modes
     if highest > computed and not _is_stored(options.reference):
         raise InputError(
             f"--modes {options.modes} asks for mode {highest}, but {computed} modes are computed: "

@@ -72,7 +72,7 @@ def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
             clean = contrasts[:, None, None] * project_scene(settings, reference, scene, ids)
             writer.write(_crop(clean + draw_scene_noise(settings, scene, ids, noise), settings.image.box_size))
             advance(len(ids))
-    _write_tables(settings, scene, stack)
+    _write_tables(settings, scene, stack, mode_numbers=reference.modes.numbers)
     _write_formation(settings, scene, stage.path, contrast=contrast, noise=noise)
     rmsd = scene.amplitudes.square().sum(dim=1) / reference.model.n_sites
     return {
@@ -104,11 +104,10 @@ def _crop(images: Float[Tensor, "images fine fine"], box_size: int) -> Float[Ten
     return inverse_fourier_transform(fourier_crop(fourier_transform(images), box_size=box_size), box_size=box_size)
 
 
-def _write_tables(settings: SimulateStage, scene: Scene, stack: Path) -> None:
+def _write_tables(settings: SimulateStage, scene: Scene, stack: Path, *, mode_numbers: tuple[int, ...]) -> None:
     names = tuple(f"{number:06d}@{stack}" for number in range(1, settings.count + 1))
-    numbers = settings.reference.mode_numbers
     truth = make_estimates(
-        names=names, poses=scene.poses, amplitudes=scene.amplitudes, mode_numbers=numbers, status=Status.GIVEN
+        names=names, poses=scene.poses, amplitudes=scene.amplitudes, mode_numbers=mode_numbers, status=Status.GIVEN
     )
     write_estimates(stack.with_name(TRUTH_FILE), truth)
     table, optics_table = make_particle_table(

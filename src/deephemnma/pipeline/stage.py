@@ -9,6 +9,7 @@ from deephemnma.core.error import InputError
 from deephemnma.io.atomic import is_leftover, remove_leftovers
 from deephemnma.pipeline.fingerprint import describe_settings, find_input_paths, hash_file, make_fingerprint
 from deephemnma.pipeline.manifest import NAME, Manifest, Stopwatch, read_manifest, tell_time
+from deephemnma.pipeline.note import collect_notes
 
 BLOCKS = "blocks"
 
@@ -98,7 +99,9 @@ def _run(stage: StageFolder, settings: Any, body: Body) -> None:
     stage.path.mkdir(parents=True, exist_ok=True)
     stage.save()
     try:
-        manifest.summary = body(settings, stage)
+        with collect_notes() as notes:
+            summary = body(settings, stage)
+        manifest.summary = notes | summary
     except BaseException:
         manifest.status = "failed"
         stage.save()

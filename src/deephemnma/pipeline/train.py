@@ -41,7 +41,7 @@ def run_train(settings: TrainStage, *, output: Path | str) -> Path:
 def _train(settings: TrainStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     particles = load_particles(settings.particles, datadir=settings.datadir)
-    given = load_estimates(settings.estimates, mode_numbers=settings.reference.mode_numbers)
+    given = load_estimates(settings.estimates, mode_numbers=reference.modes.numbers)
     estimates = select_learnable(match_estimates(given, particles.names), threshold=settings.outlier_threshold)
     formation = find_formation(None, settings.estimates)
     if formation is not None:

@@ -4,6 +4,9 @@ import re
 
 from deephemnma.core.error import InputError
 
+AUTO = "auto"
+"""Leaves the choice of modes to the program."""
+
 
 def parse_mode_numbers(text: str) -> tuple[int, ...]:
     """Return the mode numbers of a list such as ``7-9`` or ``7,8,11`` or ``7-9,12``, in the order given.
@@ -25,7 +28,7 @@ def parse_mode_numbers(text: str) -> tuple[int, ...]:
 def _parse_range(part: str, text: str) -> range:
     match = re.fullmatch(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?", part)
     if match is None:
-        raise InputError(f'Modes (--modes) are written like "7-9" or "7,8,11", not "{text}".')
+        raise InputError(f'Modes (--modes) are written like "7-9" or "7,8,11", or "auto", not "{text}".')
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         raise InputError(f'The range "{part}" of modes (--modes) runs backwards: write the lower number first.')

@@ -86,5 +86,5 @@ class ObservabilityStage:
         check_positive("--target-rmsd", self.target_rmsd)
         check_at_least("--views", self.views, 10)
         check_at_least("--displacement", self.displacement, 0)
-        if not self.reference.mode_numbers:
+        if self.reference.mode_numbers == ():
             raise InputError('--modes "" leaves nothing to see: name the modes, such as 7-12.')
