@@ -1,5 +1,6 @@
 """Atomic models from PDB and mmCIF files (plain or .gz)."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,38 +11,53 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.core.structure import AtomicModel
-from deephemnma.io.atomic import require_file
+from deephemnma.core.structure import WATERS, AtomicModel, StructureCounts
+from deephemnma.io.alternate import find_other_conformations, find_repeated_atoms
+from deephemnma.io.assembly import make_assembly
+from deephemnma.io.atom_table import AtomTable, make_atom_table
+from deephemnma.io.coordinate_file import read_coordinate_file
+from deephemnma.io.element import check_elements, correct_elements
+from deephemnma.io.selection import select_atoms
 
-PSEUDOATOM_NAME = "DENS"  # Xmipp's name for a pseudoatom; gemmi would take it for deuterium
 
+def read_structure(
+    path: Path | str, *, model: int | None = None, select: str | None = None, assembly: str | None = None
+) -> AtomicModel:
+    """Read one model of a PDB or mmCIF file.
 
-def read_structure(path: Path | str) -> AtomicModel:
-    """Read the first model of a PDB or mmCIF file.
-
-    Of alternate locations the one of highest occupancy is kept (the first of equals). Hydrogens, waters and ligands
-    are kept.
+    Atoms keep the order of the file. Every residue keeps one of its alternate conformations, the one of the highest
+    mean occupancy (the first of equals). Atoms that the file gives twice are read once; atoms of zero occupancy,
+    hydrogens, waters and ligands are kept. Elements that the file does not tell come from the names of the atoms.
 
     Parameters
     ----------
     path
-        ``.pdb``, ``.ent``, ``.cif`` or ``.mmcif``, also with ``.gz``.
+        A PDB or mmCIF file, plain or gzipped; the content says which it is.
+    model
+        Number that the file gives the model; by default the first one is read.
+    select
+        Atoms to keep, in gemmi's selection language (``//A,B/10-120``); see :func:`~.selection.select_atoms`.
+    assembly
+        Name of a biological assembly of the file (``1``): the selected atoms are copied as it tells.
 
     Raises
     ------
     InputError
-        If the file is missing, cannot be parsed or holds no atoms.
+        If the file is missing, cannot be parsed or holds no atoms; has no such model or assembly; if the selection is
+        none or takes nothing; if an atom has no coordinates or its element is not known.
     """
-    path = require_file(path, "an atomic model")
-    return _make_atomic_model(_parse(path)[0], source=path.name)
+    structure = read_coordinate_file(path)
+    chosen = _choose_model(structure, model, source=Path(path).name)
+    return _make_atomic_model(structure, chosen, select=select, assembly=assembly, source=Path(path).name)
 
 
-def read_models(path: Path | str) -> list[AtomicModel]:
+def read_models(path: Path | str, *, select: str | None = None) -> list[AtomicModel]:
     """Read all models of a PDB or mmCIF file; see :func:`read_structure`."""
-    path = require_file(path, "an atomic model")
+    structure = read_coordinate_file(path)
+    name = Path(path).name
     return [
-        _make_atomic_model(model, source=f"{path.name} model {number}")
-        for number, model in enumerate(_parse(path), start=1)
+        _make_atomic_model(structure, model, select=select, assembly=None, source=f"{name} model {model.num}")
+        for model in structure
     ]
 
 
@@ -62,52 +78,63 @@ def compute_scattering(element: str) -> float:
     return float(sum(coefficients.a))
 
 
-def _parse(path: Path) -> gemmi.Structure:
-    try:
-        # Chain parts are not merged, so that atoms keep the order of the file.
-        structure = gemmi.read_structure(str(path), merge_chain_parts=False)
-    except (RuntimeError, ValueError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as an atomic model ({error}): give a PDB or mmCIF file, plain or .gz."
-        ) from None
-    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise InputError(f"{path} holds no atoms: give a PDB or mmCIF file with at least one model.")
-    return structure
+def _choose_model(structure: gemmi.Structure, number: int | None, *, source: str) -> gemmi.Model:
+    if number is None:
+        return structure[0]
+    models = {model.num: model for model in structure}
+    if number not in models:
+        shown = ", ".join(str(each) for each in list(models)[:20]) + (" ..." if len(models) > 20 else "")
+        raise InputError(f"--model {number} was asked for, but {source} has {len(models)} model(s): {shown}.")
+    return models[number]
 
 
-def _select_atoms(model: gemmi.Model) -> list[gemmi.CRA]:
-    """Return one atom a site, in file order."""
-    sites: dict[tuple, gemmi.CRA] = {}
-    for order, cra in enumerate(model.all()):
-        alternate = cra.atom.has_altloc()
-        key = (cra.chain.name, str(cra.residue.seqid), cra.atom.name) if alternate else order
-        kept = sites.get(key)
-        if kept is None or cra.atom.occ > kept.atom.occ:
-            sites[key] = cra
-    return list(sites.values())
+def _make_atomic_model(
+    structure: gemmi.Structure, model: gemmi.Model, *, select: str | None, assembly: str | None, source: str
+) -> AtomicModel:
+    table = correct_elements(model, make_atom_table(model, source=source))
+    n_atoms = table.n_atoms
+    if select is not None:
+        table = table.take(select_atoms(model, select, source=source))
+    n_selected = table.n_atoms
+    table = table.take(~find_other_conformations(table))
+    n_single = table.n_atoms
+    table = table.take(~find_repeated_atoms(table))
+    counts = StructureCounts(
+        models=len(structure),
+        atoms=n_atoms,
+        unselected=n_atoms - n_selected,
+        alternates=n_selected - n_single,
+        duplicates=n_single - table.n_atoms,
+        waters=int(np.isin(table.residue_names, WATERS).sum()),
+    )
+    check_elements(table, source=source)
+    if assembly is not None:
+        table, copies = make_assembly(structure, table, name=assembly, source=source)
+        counts = replace(counts, copies=copies)
+    return _convert(table, counts, source)
 
 
-def _make_atomic_model(model: gemmi.Model, *, source: str) -> AtomicModel:
-    atoms = _select_atoms(model)
-    elements = ["X" if cra.atom.name == PSEUDOATOM_NAME else cra.atom.element.name for cra in atoms]
-    positions = torch.tensor([cra.atom.pos.tolist() for cra in atoms], dtype=torch.float64)
-    if not positions.isfinite().all():
-        raise InputError(f"{source} has atoms without coordinates: remove them from the file.")
+def _convert(table: AtomTable, counts: StructureCounts, source: str) -> AtomicModel:
     return AtomicModel(
-        positions=positions,
-        elements=np.array(elements),
-        atom_names=np.array([cra.atom.name for cra in atoms]),
-        residue_names=np.array([cra.residue.name for cra in atoms]),
-        chains=np.array([cra.chain.name for cra in atoms]),
-        residue_numbers=np.array([cra.residue.seqid.num for cra in atoms]),
-        scattering=_compute_all_scattering(elements, source),
-        b_factors=torch.tensor([cra.atom.b_iso for cra in atoms], dtype=torch.float64),
+        positions=torch.from_numpy(table.positions),
+        elements=table.elements,
+        atom_names=table.atom_names,
+        residue_names=table.residue_names,
+        chains=table.chains,
+        residue_numbers=table.residue_numbers,
+        scattering=_compute_all_scattering(table.elements, source),
+        b_factors=torch.from_numpy(table.b_factors),
         source=source,
+        insertion_codes=table.insertion_codes,
+        occupancies=torch.from_numpy(table.occupancies),
+        counts=counts,
     )
 
 
-def _compute_all_scattering(elements: list[str], source: str) -> Float[Tensor, "atoms"]:
+def _compute_all_scattering(elements: np.ndarray, source: str) -> Float[Tensor, "atoms"]:
+    kinds, kind = np.unique(elements, return_inverse=True)
     try:
-        return torch.tensor([compute_scattering(element) for element in elements], dtype=torch.float64)
+        values = [compute_scattering(element) for element in kinds.tolist()]
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+    return torch.tensor(values, dtype=torch.float64)[torch.from_numpy(kind)]

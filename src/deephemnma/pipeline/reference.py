@@ -20,6 +20,7 @@ from deephemnma.reference.site import make_site_names, select_sites
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.reference import ReferenceOptions
+from deephemnma.settings.structure import StructureOptions
 
 MODES_FILE = "modes.npz"
 SITES_FILE = "sites.cif"
@@ -94,8 +95,12 @@ def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
     if is_map(path):
         target_error = options.pseudoatoms.target_error
         return Molecule(make_pseudoatoms(read_map(path), target_error=target_error, width=options.width), None)
-    sites = select_sites(read_structure(path), options.structure.sites)
+    sites = select_sites(_read_structure(path, options.structure), options.structure.sites)
     return Molecule(make_gaussian_model(sites, width=options.width), sites)
+
+
+def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:
+    return read_structure(path, model=options.model, select=options.select, assembly=options.assembly)
 
 
 def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:

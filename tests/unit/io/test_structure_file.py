@@ -54,13 +54,14 @@ def test_scattering_factors_are_those_of_peng():
         compute_scattering("Nh")
 
 
-def test_the_likelier_of_alternate_locations_is_kept(tmp_path):
+def test_a_residue_keeps_its_likelier_conformation_as_a_whole(tmp_path):
     path = tmp_path / "a.pdb"
     path.write_text(ALTERNATES)
     atoms = read_structure(path)
     assert atoms.atom_names.tolist() == ["N", "CA", "CB", "H"]
-    assert atoms.positions[:, 0].tolist() == [1.0, 2.5, 3.0, 0.5]
-    assert atoms.b_factors.tolist() == [10, 12, 13, 10]
+    assert atoms.positions[:, 0].tolist() == [1.0, 2.5, 3.5, 0.5]
+    assert atoms.b_factors.tolist() == [10, 12, 14, 10]
+    assert (atoms.counts.atoms, atoms.counts.alternates) == (6, 2)
     assert atoms.elements.tolist() == ["N", "C", "C", "H"]
 
 
