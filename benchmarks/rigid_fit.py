@@ -35,12 +35,13 @@ class Nearest:
 def find_nearest(model: GaussianModel, modes: Modes, targets: torch.Tensor) -> Nearest:
     """Find amplitudes and placement of the least RMSD to `targets` (images, sites, 3), each in turn given the other."""
     positions, vectors = model.positions.double(), modes.vectors.double()
+    inverse = torch.linalg.pinv(vectors.flatten(1))  # the vectors themselves, where they are orthonormal
     amplitudes = torch.zeros(len(targets), modes.n_modes, dtype=torch.float64)
     for _ in range(ROUNDS):
         conformations = positions + torch.einsum("im,msx->isx", amplitudes, vectors)
         rotations, moves = roma.rigid_points_registration(conformations, targets)
         back = torch.einsum("iyx,isy->isx", rotations, targets - moves[:, None])
-        amplitudes = torch.einsum("msx,isx->im", vectors, back - positions)
+        amplitudes = (back - positions).flatten(1) @ inverse
     return Nearest(amplitudes, rotations, moves, compute_rmsd(model, modes, amplitudes, targets))
 
 
