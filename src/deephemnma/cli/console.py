@@ -26,7 +26,7 @@ def run_and_report(
         Its folder.
     advice
         The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
-        these options as they were given, or for what is to be filled in.
+        these options as they were given, or for what is to be filled in, ``{proposal}`` for the modes proposed.
     table
         Name of a text file among the results, to be printed above the summary.
     """
@@ -42,8 +42,9 @@ def run_and_report(
     if table is not None:
         print((folder / table).read_text(encoding="utf8"))
     print_summary(manifest.summary)
+    told = {"proposal": manifest.summary.get("proposal")}
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
-    print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings))}")
+    print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings), **told)}")
 
 
 def _repeat_options(settings: Any) -> dict[str, str]:

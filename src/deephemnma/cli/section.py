@@ -11,6 +11,7 @@ TITLES = {
     "structure": "What is taken of an atomic structure",
     "pseudoatoms": "The pseudoatoms of a map",
     "network": "The elastic network and its modes",
+    "choice": "Which modes to propose",
     "animation": "Models of each mode",
     "conformation": "How the simulated molecules move",
     "image": "The simulated microscope",

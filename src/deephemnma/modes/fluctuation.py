@@ -49,6 +49,17 @@ def compute_variances(modes: Modes) -> Float[Tensor, "modes"]:
     return torch.where(usable, softness, torch.zeros_like(softness))
 
 
+def compute_frequency_ratios(modes: Modes) -> Float[Tensor, "modes"]:
+    """Return each mode's frequency over that of the softest that deforms; NaN for rigid modes.
+
+    Frequencies go as the inverse root of the variance; NaN also where eigenvalues are unknown.
+    """
+    variances = compute_variances(modes)
+    known = (variances > 0) & modes.eigenvalues.isfinite()
+    ratios = (variances.max() / variances.clamp_min(torch.finfo(variances.dtype).tiny)).sqrt()
+    return torch.where(known, ratios, torch.nan)
+
+
 def compute_fluctuations(modes: Modes) -> Float[Tensor, "modes sites"]:
     """Return the mean square displacement of each site in each mode at equilibrium, on a common relative scale."""
     return modes.vectors.double().square().sum(dim=-1) * compute_variances(modes)[:, None]

@@ -3,25 +3,33 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from deephemnma.io.atomic import write_beside
 from deephemnma.io.reference import write_reference
 from deephemnma.io.structure_writer import write_models
-from deephemnma.modes.analysis import make_mode_table
 from deephemnma.modes.rigid import N_RIGID
 from deephemnma.pipeline.progress import track_progress
+from deephemnma.pipeline.proposal import PROPOSAL_FILE, write_proposal
 from deephemnma.pipeline.reference import MODES_FILE, SITES_FILE, Reference, read_or_compute_modes
+from deephemnma.pipeline.report.mode_figure import draw_mode_survey
+from deephemnma.pipeline.report.mode_table import make_choice_table
+from deephemnma.pipeline.report.table import format_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
+from deephemnma.pipeline.survey import ModeSurvey, make_survey_table, summarize_survey, survey_modes
+from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
+
+TABLE, TEXT, PICTURE = "modes.csv", "modes.txt", "modes.png"
+PICTURE_DPI = 110
 
 
 def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
-    """Compute the normal modes of a structure or map.
+    """Compute the normal modes of a structure or map, and propose which to estimate.
 
-    Writes `modes.npz` (which every other stage takes as reference), `modes.csv`, the sites (`sites.cif`) and a
-    multi-model PDB (mmCIF for large structures) of each mode but the rigid ones.
+    Writes `modes.npz` (which every other stage takes as reference), what is known of each mode (`modes.csv`, the same
+    as text and as the picture `modes.png`), the proposal (`proposal.json`), the sites (`sites.cif`) and a multi-model
+    PDB (mmCIF for large structures) of each mode but the rigid ones.
 
     Parameters
     ----------
@@ -41,17 +49,30 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
     reference = read_or_compute_modes(settings.reference, settings.molecule)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
-    with write_beside(stage.path / "modes.csv") as path:
-        pd.DataFrame(make_mode_table(reference.modes)).to_csv(path, index=False)
     if reference.sites is not None:
         frame = reference.sites.positions[None]
         write_models(stage.path / SITES_FILE, reference.sites, frame)
+    survey = survey_modes(reference, settings.choice)
+    _write_survey(survey, settings.choice, stage.path)
     _write_animations(reference, settings.animation, stage.path)
-    return {
+    facts = {
         "sites": reference.model.n_sites,
         "modes": f"1-{reference.modes.n_modes} (1-6 are rigid)",
         "radius (A)": reference.model.radius,
     }
+    return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
+
+
+def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path) -> None:
+    table = make_survey_table(survey)
+    write_proposal(folder / PROPOSAL_FILE, survey.proposal)
+    with write_beside(folder / TABLE) as path:
+        table.to_csv(path, index=False)
+    with write_beside(folder / TEXT) as path:
+        path.write_text(format_table(make_choice_table(table)) + "\n", encoding="utf8")
+    figure = draw_mode_survey(survey, lowest_collectivity=options.lowest_collectivity)
+    with write_beside(folder / PICTURE) as path:
+        figure.savefig(path, dpi=PICTURE_DPI)
 
 
 def _write_animations(reference: Reference, options: AnimationOptions, folder: Path) -> None:

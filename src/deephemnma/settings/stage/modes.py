@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deephemnma.settings.check import check_at_least, check_positive
+from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.molecule import MoleculeOptions
 
 
@@ -23,9 +24,11 @@ class AnimationOptions:
 
 @dataclass(frozen=True)
 class ModesStage:
-    """Compute the normal modes of a structure or map."""
+    """Compute the normal modes of a structure or map, and propose which to estimate."""
 
     reference: Path
-    """Atomic model (PDB or mmCIF, plain or .gz) or EM map (.mrc, .map)."""
+    """Atomic model (PDB or mmCIF, plain or .gz) or EM map (.mrc, .map); or a folder that `deephemnma modes` wrote, to
+    choose among its modes once more."""
     molecule: MoleculeOptions = field(default_factory=MoleculeOptions)
+    choice: ChoiceOptions = field(default_factory=ChoiceOptions)
     animation: AnimationOptions = field(default_factory=AnimationOptions)

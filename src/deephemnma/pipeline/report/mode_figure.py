@@ -1,0 +1,220 @@
+"""The picture by which modes are chosen: what each is like, and which residues it moves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from deephemnma.core.residue import number_residues
+from deephemnma.modes.analysis import compute_collectivity
+from deephemnma.modes.fluctuation import (
+    compute_fluctuations,
+    compute_frequency_ratios,
+    compute_variances,
+    find_flexible,
+)
+from deephemnma.pipeline.report.figure import COLOURS
+from deephemnma.pipeline.survey import ModeSurvey, average_by_residue, measure_residue_displacements
+
+OTHER, LEFT_OUT, SHADE, INK, SOFT = "#c3c8ce", "#eceef0", "#dfe3e8", "#202124", "#5f6368"
+SLICES = 60
+"""Along a molecule without residues."""
+MOST_POINTS = 600
+"""Of a profile; more would only blacken it."""
+NARROWEST_CHAIN = 0.035
+"""Share of the profile from which a chain is named."""
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """What the sites are averaged over: `groups` numbers the group of each site, `across` is where groups stand."""
+
+    groups: Int[Tensor, "sites"]
+    across: np.ndarray
+    label: str
+    chains: tuple[tuple[str, float, float], ...] = ()
+
+
+def draw_mode_survey(survey: ModeSurvey, *, lowest_collectivity: float) -> Figure:
+    """Draw frequency, collectivity, share of the motion and visibility of each mode, and what the proposed ones move.
+
+    Proposed modes have a colour of their own, the same in all panels; those that were left out are pale.
+    """
+    bars = _list_bars(survey)
+    with_b_factors = survey.agreement is not None
+    figure = Figure(figsize=(12.4, 1.75 * max(3, len(bars)) + 0.7), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25), wspace=0.03)
+    panels = left.subplots(len(bars), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, values) in zip(panels, bars, strict=True):
+        _draw_bars(axes, survey, values, title=title)
+    panels[1].axhline(lowest_collectivity, color=SOFT, lw=0.9, ls=(0, (4, 3)))
+    if survey.explanation is not None:
+        _draw_sum(panels[2], survey)
+    for axes in panels[2:]:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    panels[-1].set_xlabel("mode", fontsize=9)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=3))
+    profile = _make_profile(survey)
+    lower = right.subplots(1 + with_b_factors, 1, sharex=True, squeeze=False)[:, 0]
+    _draw_displacements(lower[0], survey, profile)
+    if with_b_factors:
+        _draw_b_factors(lower[1], survey, profile)
+    for axes in lower:
+        _mark_chains(axes, profile)
+        axes.margins(x=0.01)
+    lower[-1].set_xlabel(profile.label, fontsize=9)
+    return figure
+
+
+def _list_bars(survey: ModeSurvey) -> list[tuple[str, Float[Tensor, "modes"]]]:
+    """Return title and heights of each panel of bars."""
+    modes = survey.reference.modes
+    variances = compute_variances(modes)
+    bars = [
+        ("frequency, × the softest", compute_frequency_ratios(modes).nan_to_num()),
+        ("collectivity (dashed: lowest to be proposed)", compute_collectivity(modes)),
+    ]
+    if survey.explanation is None:
+        bars.append(("share of the fluctuation expected of these modes", variances / variances.sum()))
+    else:
+        title = f"share of the motion towards {survey.motion.source} (line: modes up to here)"
+        bars.append((title, survey.explanation.overlaps.square()))
+    if survey.seen:
+        seen = torch.tensor([survey.seen.get(number, 0.0) for number in modes.numbers])
+        bars.append(("share of the images that show it", seen))
+    return bars
+
+
+def _draw_bars(axes: Axes, survey: ModeSurvey, values: Float[Tensor, "modes"], *, title: str) -> None:
+    modes, colours = survey.reference.modes, _choose_colours(survey)
+    for row in find_flexible(modes).nonzero()[:, 0].tolist():
+        number = modes.numbers[row]
+        out = number in survey.proposal.left_out
+        style = {"color": LEFT_OUT, "edgecolor": OTHER, "lw": 0.6} if out else {"color": colours.get(number, OTHER)}
+        axes.bar(number, float(values[row]), width=0.8, **style)
+    axes.set_title(title, fontsize=9, loc="left", color=INK)
+    axes.margins(x=0.01)
+    axes.set_ylim(bottom=0)
+    _tidy(axes)
+
+
+def _draw_sum(axes: Axes, survey: ModeSurvey) -> None:
+    modes = survey.reference.modes
+    rows = find_flexible(modes).nonzero()[:, 0]
+    share = survey.explanation.cumulative[rows].square().numpy()
+    numbers = [modes.numbers[row] for row in rows.tolist()]
+    axes.plot(numbers, share, color=INK, lw=1.1, marker="o", ms=2.6)
+    axes.set_ylim(0, 1.04)
+
+
+def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> None:
+    """Draw how far each residue goes in each proposed mode, and on the way to the second structure, at 1 A RMSD."""
+    modes = survey.reference.modes
+    moves = measure_residue_displacements(survey.reference, profile.groups)
+    if survey.motion is not None and survey.motion.rmsd > 0:
+        known = survey.motion.displacements.square().sum(-1)[None] / survey.motion.rmsd**2
+        groups = profile.groups[survey.motion.sites]
+        towards = np.full(len(profile.across), np.nan)
+        found = average_by_residue(known, groups)[0].sqrt().numpy()
+        towards[: len(found)] = found
+        axes.fill_between(*_thin(profile.across, towards), color=SHADE, lw=0, label=f"towards {survey.motion.source}")
+    for number, colour in _choose_colours(survey).items():
+        across, values = _thin(profile.across, moves[modes.numbers.index(number)].numpy())
+        axes.plot(across, values, color=colour, lw=1.4, label=f"mode {number}")
+    axes.set_title("displacement at an RMSD of 1 Å [Å]", fontsize=9, loc="left", color=INK)
+    axes.set_ylim(bottom=0)
+    _tidy(axes)
+    _add_legend(axes)
+
+
+def _draw_b_factors(axes: Axes, survey: ModeSurvey, profile: _Profile) -> None:
+    """Draw the B-factors, and over them the fluctuation in all modes, brought to their scale by a straight line."""
+    modes = survey.reference.modes
+    fluctuation = compute_fluctuations(modes).sum(0)
+    b_factors = survey.reference.sites.b_factors.double()
+    slope = ((fluctuation - fluctuation.mean()) * (b_factors - b_factors.mean())).mean() / fluctuation.var(correction=0)
+    scaled = b_factors.mean() + slope * (fluctuation - fluctuation.mean())
+    rows = average_by_residue(torch.stack((b_factors, scaled)), profile.groups).numpy()
+    across, measured = _thin(profile.across, rows[0])
+    axes.fill_between(across, measured, color=SHADE, lw=0, label="B-factors of the file")
+    axes.plot(*_thin(profile.across, rows[1]), color=INK, lw=1.2, label="fluctuation in the modes, scaled")
+    flexible = [number for number, free in zip(modes.numbers, find_flexible(modes).tolist(), strict=True) if free]
+    title = (
+        f"B-factors [Å²] and modes {flexible[0]}–{flexible[-1]}: correlation {float(survey.agreement.together[-1]):.2f}"
+    )
+    axes.set_title(title, fontsize=9, loc="left", color=INK)
+    low = min(0.0, float(np.nanmin(rows)))
+    axes.set_ylim(bottom=low)
+    _tidy(axes)
+    _add_legend(axes)
+
+
+def _make_profile(survey: ModeSurvey) -> _Profile:
+    """Return residues along the chains, or, where sites have no names, slices along the longest axis."""
+    reference = survey.reference
+    if reference.sites is None:
+        positions = reference.model.positions.double()
+        axis = torch.linalg.svd(positions - positions.mean(0), full_matrices=False).Vh[0]
+        along = positions @ axis
+        edges = torch.linspace(float(along.min()), float(along.max()), SLICES + 1, dtype=torch.float64)
+        slices = torch.bucketize(along, edges[1:-1])
+        kept, groups = slices.unique(return_inverse=True)
+        return _Profile(groups, ((edges[1:] + edges[:-1]) / 2)[kept].numpy(), "place along the longest axis [Å]")
+    groups = torch.from_numpy(number_residues(reference.sites))
+    count = int(groups.max()) + 1
+    chain_of = np.empty(count, dtype=object)
+    chain_of[groups.numpy()] = reference.sites.chains
+    starts = [row for row in range(count) if row == 0 or chain_of[row] != chain_of[row - 1]]
+    ends = [*starts[1:], count]
+    chains = tuple((str(chain_of[start]), float(start), float(end)) for start, end in zip(starts, ends, strict=True))
+    if len(chains) > 1:
+        return _Profile(groups, np.arange(count), "residues, chain by chain", chains)
+    numbers = np.empty(count, dtype=np.int64)
+    numbers[groups.numpy()] = reference.sites.residue_numbers
+    if (np.diff(numbers) > 0).all():
+        return _Profile(groups, numbers, "residue")
+    return _Profile(groups, np.arange(1, count + 1), "residue, counted from the first")
+
+
+def _mark_chains(axes: Axes, profile: _Profile) -> None:
+    """Draw the ends of the chains, and name those that are wide enough."""
+    if not profile.chains:
+        return
+    for _, start, _ in profile.chains[1:]:
+        axes.axvline(start - 0.5, color=OTHER, lw=0.5, zorder=0.5)
+    wide = [chain for chain in profile.chains if chain[2] - chain[1] >= NARROWEST_CHAIN * len(profile.across)]
+    axes.set_xticks([(start + end - 1) / 2 for _, start, end in wide], [name for name, _, _ in wide])
+    axes.tick_params(axis="x", length=0)
+
+
+def _thin(across: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average neighbours where there are more points than a picture shows."""
+    step = -(-len(across) // MOST_POINTS)
+    if step == 1:
+        return across, values
+    starts = np.arange(0, len(across), step)
+    counts = np.diff(np.append(starts, len(across)))
+    return np.add.reduceat(across, starts) / counts, np.add.reduceat(values, starts) / counts
+
+
+def _add_legend(axes: Axes) -> None:
+    """Name the lines within the panel, above them."""
+    axes.set_ylim(top=1.22 * axes.get_ylim()[1])
+    style = {"handlelength": 1.4, "columnspacing": 1.2, "labelspacing": 0.3, "borderaxespad": 0.2}
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="upper left", **style)
+
+
+def _choose_colours(survey: ModeSurvey) -> dict[int, str]:
+    return {number: COLOURS[place % len(COLOURS)] for place, number in enumerate(survey.proposal.numbers)}
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e8eaed", lw=0.6)
+    axes.tick_params(labelsize=8, colors=SOFT, labelcolor=INK)
+    axes.set_axisbelow(True)

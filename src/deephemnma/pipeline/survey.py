@@ -1,0 +1,179 @@
+"""What is known of each mode, so that a user can choose: the table, the proposal, and what they rest on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.core.error import InputError
+from deephemnma.io.structure import read_structure
+from deephemnma.modes.analysis import make_mode_table
+from deephemnma.modes.choice import Proposal, propose_modes
+from deephemnma.modes.correspondence import match_sites
+from deephemnma.modes.fluctuation import (
+    Agreement,
+    compute_b_factor_agreement,
+    compute_frequency_ratios,
+    compute_variances,
+    find_flexible,
+)
+from deephemnma.modes.motion import Explanation, Motion, explain_motion, make_motion
+from deephemnma.pipeline.observability import MODES_TABLE
+from deephemnma.pipeline.proposal import format_numbers
+from deephemnma.pipeline.reference import Reference
+from deephemnma.settings.choice import ChoiceOptions
+
+
+@dataclass(frozen=True)
+class ModeSurvey:
+    """All that is known of the modes of a reference.
+
+    Attributes
+    ----------
+    reference
+        With all modes.
+    proposal
+        Which of them to estimate.
+    agreement
+        With the B-factors; None where there are none.
+    motion, explanation
+        Towards a second structure, and what the modes have of it; None where none was given.
+    seen
+        Share of the images that show a mode, by number; empty where no observability was given.
+    facts
+        More for the summary.
+    """
+
+    reference: Reference
+    proposal: Proposal
+    agreement: Agreement | None
+    motion: Motion | None
+    explanation: Explanation | None
+    seen: dict[int, float]
+    facts: dict[str, Any]
+
+
+def survey_modes(reference: Reference, options: ChoiceOptions) -> ModeSurvey:
+    """Gather what can be known of the modes, and propose some."""
+    facts: dict[str, Any] = {}
+    motion = None if options.towards is None else _find_motion(reference, options.towards, facts)
+    seen = {} if options.observability is None else read_seen(options.observability)
+    proposal = propose_modes(
+        reference.modes,
+        motion=motion,
+        seen=seen,
+        lowest_collectivity=options.lowest_collectivity,
+        most_modes=options.most_modes,
+    )
+    b_factors = None if reference.sites is None else reference.sites.b_factors
+    agreement = None if b_factors is None else compute_b_factor_agreement(reference.modes, b_factors)
+    explanation = None if motion is None else explain_motion(reference.modes, motion)
+    facts |= _describe_knowledge(reference, agreement, explanation)
+    return ModeSurvey(reference, proposal, agreement, motion, explanation, seen, facts)
+
+
+def make_survey_table(survey: ModeSurvey) -> pd.DataFrame:
+    """Return one row a mode; empty cells are NaN."""
+    modes = survey.reference.modes
+    variances = compute_variances(modes)
+    frame = pd.DataFrame(make_mode_table(modes))
+    frame["frequency_ratio"] = compute_frequency_ratios(modes).numpy()
+    frame["fluctuation_share"] = (variances / variances.sum()).numpy()
+    if survey.agreement is not None:
+        frame["b_factor_correlation"] = survey.agreement.single.numpy()
+        frame["b_factor_correlation_cumulative"] = survey.agreement.together.numpy()
+    if survey.explanation is not None:
+        frame["overlap"] = survey.explanation.overlaps.numpy()
+        frame["cumulative_overlap"] = survey.explanation.cumulative.numpy()
+        frame["amplitude_towards_angstrom"] = survey.explanation.amplitudes.numpy()
+    if survey.seen:
+        frame["seen"] = [survey.seen.get(number, torch.nan) for number in modes.numbers]
+    frame["proposed"] = [number in survey.proposal.numbers for number in modes.numbers]
+    flexible = find_flexible(modes).tolist()
+    frame["remark"] = [
+        survey.proposal.left_out.get(number, "") if free else "rigid"
+        for number, free in zip(modes.numbers, flexible, strict=True)
+    ]
+    return frame
+
+
+def summarize_survey(survey: ModeSurvey) -> dict[str, Any]:
+    """Return what to tell the user, name by name; the proposal last."""
+    left_out: dict[str, list[int]] = {}
+    for number, why in survey.proposal.left_out.items():
+        left_out.setdefault(why, []).append(number)
+    told = "; ".join(f"{why}: {format_numbers(tuple(numbers))}" for why, numbers in left_out.items())
+    return (
+        survey.facts
+        | ({"not considered": told} if told else {})
+        | {"proposal": format_numbers(survey.proposal.numbers), "because": survey.proposal.reason}
+    )
+
+
+def read_seen(folder: Path) -> dict[int, float]:
+    """Return the share of the images that show each mode, as `deephemnma observability` found it."""
+    path = folder / MODES_TABLE if folder.is_dir() else folder
+    if not path.exists():
+        raise InputError(
+            f"--observability wants the folder that `deephemnma observability` wrote, but {path} is absent."
+        )
+    table = pd.read_parquet(path)
+    return {int(row.mode): float(row.seen) for row in table.itertuples()}
+
+
+def measure_residue_displacements(reference: Reference, residues: Tensor) -> Float[Tensor, "modes residues"]:
+    """Return how far each residue moves (root mean square of its sites, A) in each mode at an RMSD of 1 A."""
+    square = reference.modes.vectors.double().square().sum(-1) * reference.model.n_sites
+    return average_by_residue(square, residues).sqrt()
+
+
+def average_by_residue(values: Float[Tensor, "rows sites"], residues: Tensor) -> Float[Tensor, "rows residues"]:
+    """Return the mean of `values` over the sites of each residue, numbered from 0."""
+    count = int(residues.max()) + 1
+    total = torch.zeros(len(values), count, dtype=values.dtype).index_add_(1, residues, values)
+    return total / torch.bincount(residues, minlength=count)
+
+
+def _find_motion(reference: Reference, path: Path, facts: dict[str, Any]) -> Motion:
+    if reference.sites is None:
+        raise InputError(
+            f"--towards {path} cannot be compared with pseudoatoms, which have no names: fit the modes into a map of "
+            "the second state with `deephemnma fit`."
+        )
+    end = read_structure(path)
+    pairs = match_sites(reference.sites, end)
+    motion = make_motion(
+        reference.sites.positions[pairs.first], end.positions[pairs.second], sites=pairs.first, source=path.name
+    )
+    facts[f"towards {path.name}"] = (
+        f"RMSD {motion.rmsd:.2f} A over {len(motion.sites):,} of {reference.model.n_sites:,} sites that both have"
+    )
+    if pairs.renamed:
+        facts["chains under other names there"] = ", ".join(
+            f"{first} is {second}" for first, second in pairs.renamed.items()
+        )
+    absent = sorted(set(reference.sites.chains.tolist()) - set(pairs.chains))
+    if absent:
+        facts["chains without a counterpart there"] = ", ".join(absent)
+    return motion
+
+
+def _describe_knowledge(
+    reference: Reference, agreement: Agreement | None, explanation: Explanation | None
+) -> dict[str, str | float]:
+    facts: dict[str, str | float] = {}
+    if explanation is not None:
+        row = int(explanation.overlaps.abs().argmax())
+        facts["largest overlap"] = (
+            f"{float(explanation.overlaps[row].abs()):.3f}, mode {reference.modes.numbers[row]}; "
+            f"all modes together {float(explanation.cumulative[-1]):.3f}"
+        )
+    if agreement is not None:
+        facts["correlation of all modes' fluctuation with the B-factors"] = float(agreement.together[-1])
+    elif reference.sites is not None:
+        facts["correlation of all modes' fluctuation with the B-factors"] = "none: the file has no B-factors"
+    return facts
