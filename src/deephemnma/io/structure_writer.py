@@ -11,6 +11,7 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import AtomicModel
 from deephemnma.io.atomic import write_beside
+from deephemnma.io.model_text import make_cif_text, make_pdb_text
 
 
 def write_models(path: Path | str, template: AtomicModel | None, frames: Float[Tensor, "frames sites 3"]) -> None:
@@ -38,12 +39,14 @@ def write_models(path: Path | str, template: AtomicModel | None, frames: Float[T
         _check_chains(template, path)
     elif path.suffix != ".cif":
         raise InputError(f"Models are written as .pdb or .cif, not as {path.name}: change the extension.")
-    structure = _make_structure(template, frames)
-    with write_beside(path) as temporary:
-        if path.suffix == ".pdb":
-            structure.write_pdb(str(temporary))
-        else:
-            structure.make_mmcif_document().write_file(str(temporary))
+    structure = _make_structure(template)
+    is_pdb = path.suffix == ".pdb"
+    text = make_pdb_text(structure) if is_pdb else make_cif_text(structure, n_models=len(frames))
+    with write_beside(path) as temporary, temporary.open("wb") as file:
+        file.write(text.head)
+        for number, positions in enumerate(frames.detach().cpu().numpy().astype(np.float64), start=1):
+            file.write(text.fill(positions, number=number))
+        file.write(text.tail)
 
 
 def _check_chains(template: AtomicModel, path: Path) -> None:
@@ -69,16 +72,25 @@ def _make_pseudoatoms(n_sites: int) -> AtomicModel:
     )
 
 
-def _make_structure(template: AtomicModel, frames: Float[Tensor, "frames sites 3"]) -> gemmi.Structure:
+def _make_structure(template: AtomicModel) -> gemmi.Structure:
     structure = gemmi.Structure()
-    blank = _make_model(template)
-    for number, positions in enumerate(frames.tolist(), start=1):
-        model = structure.add_model(blank, pos=-1)
-        model.num = number
-        for cra, position in zip(model.all(), positions, strict=True):
-            cra.atom.pos = gemmi.Position(*position)
+    structure.add_model(_make_model(template))
     structure.setup_entities()
+    for chain in structure[0]:
+        _number_sequence(chain)
     return structure
+
+
+def _number_sequence(chain: gemmi.Chain) -> None:
+    """Count the residues of a polymer from 1, with gaps where the file's numbers have them.
+
+    Programs take residues of mmCIF without these numbers for ligands, and draw no bonds between them.
+    """
+    number, before = 0, None
+    for residue in chain.get_polymer():
+        gap = 1 if before is None else residue.seqid.num - before
+        number, before = number + max(1, gap), residue.seqid.num
+        residue.label_seq = number
 
 
 def _make_model(template: AtomicModel) -> gemmi.Model:
@@ -86,7 +98,7 @@ def _make_model(template: AtomicModel) -> gemmi.Model:
     model = gemmi.Model(1)
     chain_name, residue_key = None, None
     for row, element in enumerate(template.elements):
-        key = (template.chains[row], template.residue_numbers[row], template.residue_names[row])
+        key = _get_residue(template, row)
         if template.chains[row] != chain_name:
             chain_name, residue_key = template.chains[row], None
             chain = model.add_chain(gemmi.Chain(str(chain_name)))
@@ -101,8 +113,13 @@ def _make_model(template: AtomicModel) -> gemmi.Model:
     return model
 
 
+def _get_residue(template: AtomicModel, row: int) -> tuple[str, ...]:
+    labels = (template.chains, template.residue_numbers, template.insertion_codes, template.residue_names)
+    return tuple(str(label[row]) for label in labels)
+
+
 def _make_residue(template: AtomicModel, row: int) -> gemmi.Residue:
     residue = gemmi.Residue()
     residue.name = str(template.residue_names[row])
-    residue.seqid = gemmi.SeqId(int(template.residue_numbers[row]), " ")
+    residue.seqid = gemmi.SeqId(int(template.residue_numbers[row]), str(template.insertion_codes[row]) or " ")
     return residue
