@@ -75,15 +75,16 @@ def propose_modes(
     Raises
     ------
     InputError
-        If no mode is left.
+        If there are rigid modes only.
     """
     left_out = _find_left_out(modes, seen or {}, lowest_collectivity)
     rows = [row for row in _list_flexible(modes) if modes.numbers[row] not in left_out]
+    remark = ""
     if not rows:
-        raise InputError(
-            f"No mode is fit to be proposed, for all are localized (collectivity below {lowest_collectivity:g}) or not "
-            "seen: compute more (--n-modes), lower --lowest-collectivity, or name modes yourself (--modes)."
-        )
+        rows, left_out = _list_flexible(modes), {}
+        remark = f"; all are localized (collectivity below {lowest_collectivity:g}) or not seen, so none was left out"
+    if not rows:
+        raise InputError("There is no mode to propose but the rigid ones: compute more (--n-modes).")
     weights = compute_variances(modes) if motion is None else explain_motion(modes, motion).overlaps.square()
     rows = sorted(rows, key=lambda row: -float(weights[row]))[:most_modes]
     goal = _compute_goal(modes, motion, weights)
@@ -93,7 +94,7 @@ def propose_modes(
         share, count = next(shares), count + 1
     short = f"; the rest would take more than {most_modes} (--most-modes)" if share < goal else ""
     numbers = tuple(sorted(modes.numbers[row] for row in rows[:count]))
-    return Proposal(numbers, share, _explain(modes, share, motion) + short, left_out)
+    return Proposal(numbers, share, _explain(modes, share, motion) + short + remark, left_out)
 
 
 def _list_flexible(modes: Modes) -> list[int]:

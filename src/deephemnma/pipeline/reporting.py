@@ -22,14 +22,18 @@ from deephemnma.pipeline.formation import SIMULATION_FILE, read_formation
 from deephemnma.pipeline.fsc import read_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
 from deephemnma.pipeline.manifest import Manifest, read_manifest
+from deephemnma.pipeline.modes import PICTURE as MODES_PICTURE
+from deephemnma.pipeline.modes import TABLE as MODES_CSV
 from deephemnma.pipeline.observability import MODES_TABLE, PICTURE
 from deephemnma.pipeline.particles import ESTIMATES_FILE, PARTICLES_FILE, TRUTH_FILE, load_particles
+from deephemnma.pipeline.proposal import PROPOSAL_FILE, format_numbers, read_proposal
 from deephemnma.pipeline.reconstruct import GROUPS_FILE, HALVES_FSC, MAP_FILE, MODEL_FSC
 from deephemnma.pipeline.reference import Reference, read_or_compute_modes
 from deephemnma.pipeline.report.data import (
     WITHIN_REACH,
     Comparison,
     GroupMap,
+    ModeChoice,
     ReportData,
     StageCost,
     ViewSurvey,
@@ -107,6 +111,7 @@ def _report(settings: ReportStage, stage: StageFolder) -> dict[str, Any]:
         group_maps=tuple(part for each in _pick(done, "reconstruct") for part in _read_maps(each.folder)),
         costs=tuple(_make_cost(each) for each in done),
         remarks=_collect_remarks(done),
+        choice=next((_read_choice(each.folder) for each in _pick(done, "modes")), None),
         survey=next((_read_survey(each.folder) for each in _pick(done, "observability")), None),
     )
     write_report(stage.path / REPORT_FILE, data)
@@ -240,6 +245,12 @@ def _read_maps(folder: Path) -> list[GroupMap]:
         )
         for row in pd.read_csv(folder / GROUPS_FILE).itertuples()
     ]
+
+
+def _read_choice(folder: Path) -> ModeChoice:
+    proposal = read_proposal(folder / PROPOSAL_FILE)
+    reason = f"modes {format_numbers(proposal.numbers)}, {proposal.reason}"
+    return ModeChoice(pd.read_csv(folder / MODES_CSV), (folder / MODES_PICTURE).read_bytes(), reason)
 
 
 def _read_survey(folder: Path) -> ViewSurvey:

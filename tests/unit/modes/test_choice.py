@@ -57,6 +57,12 @@ def test_a_known_motion_decides_by_overlap(cloud: torch.Tensor) -> None:
     assert "closed.pdb" in proposal.reason
 
 
-def test_nothing_left_says_what_to_do() -> None:
+def test_where_all_would_be_left_out_none_is() -> None:
+    proposal = propose_modes(make_modes([1.0, 1.5]), seen={7: 0.0, 8: 0.0})
+    assert proposal.numbers == (7, 8)
+    assert "none was left out" in proposal.reason
+
+
+def test_rigid_modes_alone_are_no_choice(cloud: torch.Tensor) -> None:
     with pytest.raises(InputError, match="--n-modes"):
-        propose_modes(make_modes([1.0, 2.0]), seen={7: 0.0, 8: 0.0})
+        propose_modes(compute_modes(cloud, n_modes=6))

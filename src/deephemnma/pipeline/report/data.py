@@ -93,6 +93,15 @@ class ViewSurvey:
 
 
 @dataclass(frozen=True)
+class ModeChoice:
+    """What `deephemnma modes` told: its table with one row a mode, its picture, a PNG, and why modes are proposed."""
+
+    modes: pd.DataFrame
+    picture: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All that a report can show.
 
@@ -121,6 +130,8 @@ class ReportData:
         One a stage, in the order they ran.
     survey
         Which modes can be seen from which view.
+    choice
+        What the modes are like, and which are proposed.
     remarks
         Sentences for the head of the page, such as the share of images that fell back to the search.
     """
@@ -137,6 +148,7 @@ class ReportData:
     costs: tuple[StageCost, ...] = ()
     remarks: tuple[str, ...] = ()
     survey: ViewSurvey | None = None
+    choice: ModeChoice | None = None
 
 
 def make_comparison(

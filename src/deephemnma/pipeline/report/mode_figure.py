@@ -18,6 +18,7 @@ from deephemnma.modes.fluctuation import (
     compute_variances,
     find_flexible,
 )
+from deephemnma.modes.motion import Motion
 from deephemnma.pipeline.report.figure import COLOURS
 from deephemnma.pipeline.survey import ModeSurvey, average_by_residue, measure_residue_displacements
 
@@ -60,7 +61,9 @@ def draw_mode_survey(survey: ModeSurvey, *, lowest_collectivity: float) -> Figur
     panels[-1].set_xlabel("mode", fontsize=9)
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=3))
     profile = _make_profile(survey)
-    lower = right.subplots(1 + with_b_factors, 1, sharex=True, squeeze=False)[:, 0]
+    lower = right.subplots(
+        1 + with_b_factors, 1, sharex=True, squeeze=False, height_ratios=(1.5, 1)[: 1 + with_b_factors]
+    )[:, 0]
     _draw_displacements(lower[0], survey, profile)
     if with_b_factors:
         _draw_b_factors(lower[1], survey, profile)
@@ -113,23 +116,37 @@ def _draw_sum(axes: Axes, survey: ModeSurvey) -> None:
 
 
 def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> None:
-    """Draw how far each residue goes in each proposed mode, and on the way to the second structure, at 1 A RMSD."""
+    """Draw, in a row each, how far each residue goes in the proposed modes and on the way to the second structure."""
     modes = survey.reference.modes
-    moves = measure_residue_displacements(survey.reference, profile.groups)
+    moves = measure_residue_displacements(survey.reference, profile.groups).numpy()
+    rows = [
+        (f"mode {number}", moves[modes.numbers.index(number)], colour)
+        for number, colour in _choose_colours(survey).items()
+    ]
     if survey.motion is not None and survey.motion.rmsd > 0:
-        known = survey.motion.displacements.square().sum(-1)[None] / survey.motion.rmsd**2
-        groups = profile.groups[survey.motion.sites]
-        towards = np.full(len(profile.across), np.nan)
-        found = average_by_residue(known, groups)[0].sqrt().numpy()
-        towards[: len(found)] = found
-        axes.fill_between(*_thin(profile.across, towards), color=SHADE, lw=0, label=f"towards {survey.motion.source}")
-    for number, colour in _choose_colours(survey).items():
-        across, values = _thin(profile.across, moves[modes.numbers.index(number)].numpy())
-        axes.plot(across, values, color=colour, lw=1.4, label=f"mode {number}")
-    axes.set_title("displacement at an RMSD of 1 Å [Å]", fontsize=9, loc="left", color=INK)
-    axes.set_ylim(bottom=0)
+        rows.insert(0, (f"to {survey.motion.source.split('.')[0][:12]}", _measure_motion(survey.motion, profile), SOFT))
+    step = float(np.nanquantile(np.concatenate([values for _, values, _ in rows]), 0.99))
+    places = -step * np.arange(len(rows))
+    for place, (_, values, colour) in zip(places, rows, strict=True):
+        across, height = _thin(profile.across, values)
+        axes.fill_between(across, place, place + height, color=colour, alpha=0.28, lw=0)
+        axes.plot(across, place + height, color=colour, lw=1.1)
+        axes.axhline(place, color=colour, lw=0.6)
+    axes.set_title(
+        f"displacement of each residue at an RMSD of 1 Å: from row to row {step:.1f} Å", fontsize=9, loc="left"
+    )
     _tidy(axes)
-    _add_legend(axes)
+    axes.grid(visible=False)
+    axes.set_yticks(places, [name for name, _, _ in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(bottom=places[-1])
+
+
+def _measure_motion(motion: Motion, profile: _Profile) -> np.ndarray:
+    """Return how far each residue goes, A, were the motion of 1 A RMSD; NaN where that is not known."""
+    square = motion.displacements.square().sum(-1)[None] / motion.rmsd**2
+    found = average_by_residue(square, profile.groups[motion.sites])[0].sqrt().numpy()
+    return np.append(found, np.full(len(profile.across) - len(found), np.nan))
 
 
 def _draw_b_factors(axes: Axes, survey: ModeSurvey, profile: _Profile) -> None:

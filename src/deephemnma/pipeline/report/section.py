@@ -21,6 +21,7 @@ from deephemnma.pipeline.report.html import (
     format_image,
     format_paragraph,
 )
+from deephemnma.pipeline.report.mode_table import make_choice_table
 from deephemnma.pipeline.report.status import make_status_table
 from deephemnma.pipeline.report.table import (
     make_calibration_table,
@@ -31,7 +32,7 @@ from deephemnma.pipeline.report.table import (
 )
 from deephemnma.pipeline.report.view_map import make_visibility_table
 
-SURVEY_WIDTH = 900
+SURVEY_WIDTH, CHOICE_WIDTH = 900, 1120
 """CSS pixels, at the most."""
 PNG_WIDTH = slice(16, 20)
 """Where a PNG file has its width, a big-endian integer."""
@@ -41,6 +42,7 @@ def make_sections(data: ReportData) -> dict[str, str]:
     """Return heading -> HTML of every section that `data` can fill, in the order of the page."""
     makers = {
         "What was run": _make_facts,
+        "Modes": _make_choice,
         "What can be seen": _make_survey,
         "What became of the images": _make_statuses,
         "Errors": _make_errors,
@@ -70,6 +72,25 @@ def compute_crossings(groups: Sequence[GroupMap]) -> list[tuple[float, float, fl
 
 def _make_facts(data: ReportData) -> str:
     return format_facts(data.facts) if data.facts else ""
+
+
+def _make_choice(data: ReportData) -> str:
+    if data.choice is None:
+        return ""
+    note = (
+        "Fluctuation: share of the mean square displacement that thermal motion gives the mode, of all in the table. "
+        "Score: mean rank by frequency and collectivity, low is good. B-factors: correlation of the fluctuation with "
+        "those of the file. Overlap: cosine with the known motion."
+    )
+    caption = (
+        "Proposed modes in colour, pale what was left out. Right: displacement of each residue in the proposed modes, "
+        "and the B-factors beside what the modes say."
+    )
+    reason = format_paragraph(f"Proposed: {data.choice.reason}.")
+    table = format_html_table(make_choice_table(data.choice.modes))
+    width = int.from_bytes(data.choice.picture[PNG_WIDTH])
+    picture = format_image(data.choice.picture, caption=caption, width=min(width, CHOICE_WIDTH))
+    return reason + table + format_paragraph(note, kind="note") + picture
 
 
 def _make_survey(data: ReportData) -> str:
