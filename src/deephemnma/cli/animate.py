@@ -6,7 +6,8 @@ from deephemnma.settings.stage.animate import AnimateStage
 
 
 def animate(settings: Flat[AnimateStage], *, output: Output) -> None:
-    """Move the reference along an axis of a landscape, as a multi-model PDB."""
+    """Move the reference along a path through a landscape: models, and a script that plays them in ChimeraX."""
     from deephemnma.pipeline.animate import run_animate
 
-    run_and_report(run_animate, settings, output=output, advice="open {output}/animation.pdb in a molecular viewer")
+    advice = "open {output}/animation.cxc in ChimeraX, or the models beside it in any molecular viewer"
+    run_and_report(run_animate, settings, output=output, advice=advice)

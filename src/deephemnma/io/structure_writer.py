@@ -32,7 +32,7 @@ def write_models(path: Path | str, template: AtomicModel | None, frames: Float[T
         If the extension is not known, or chain names are too long for PDB.
     """
     path = Path(path)
-    template = _make_pseudoatoms(frames.shape[1]) if template is None else template
+    template = describe_pseudoatoms(frames.shape[1]) if template is None else template
     if len(template.elements) != frames.shape[1]:
         raise ValueError(f"the template has {len(template.elements)} sites, the frames have {frames.shape[1]}")
     if path.suffix == ".pdb":
@@ -58,7 +58,8 @@ def _check_chains(template: AtomicModel, path: Path) -> None:
         )
 
 
-def _make_pseudoatoms(n_sites: int) -> AtomicModel:
+def describe_pseudoatoms(n_sites: int) -> AtomicModel:
+    """Return what files call pseudoatoms: carbons ``C``, each of its own residue ``PSD``, at the origin."""
     return AtomicModel(
         positions=torch.zeros(n_sites, 3, dtype=torch.float64),
         elements=np.full(n_sites, "C"),

@@ -10,7 +10,12 @@ from deephemnma.landscape.group import compute_centroids
 
 
 def make_path(
-    landscape: Landscape, *, axis: int = 1, n_frames: int, quantiles: tuple[float, float] = (0.05, 0.95)
+    landscape: Landscape,
+    *,
+    axis: int = 1,
+    n_frames: int,
+    quantiles: tuple[float, float] = (0.05, 0.95),
+    reach: float | None = None,
 ) -> Float[Tensor, "frames modes"]:
     """Return the amplitudes along a straight line through the mean, parallel to one axis.
 
@@ -24,13 +29,18 @@ def make_path(
         2 or more.
     quantiles
         Of the images along the axis, where the line starts and ends.
+    reach
+        Instead of quantiles: how far the line goes to either side of the mean, A of amplitude.
     """
     n_axes = landscape.coordinates.shape[1]
     if not 1 <= axis <= n_axes:
         raise InputError(f"The axis must lie between 1 and {n_axes}, but {axis} came.")
     along = landscape.coordinates[:, axis - 1]
     points = torch.zeros(2, n_axes, dtype=along.dtype)
-    points[:, axis - 1] = torch.quantile(along, torch.tensor(quantiles, dtype=along.dtype))
+    if reach is None:
+        points[:, axis - 1] = torch.quantile(along, torch.tensor(quantiles, dtype=along.dtype))
+    else:
+        points[:, axis - 1] = torch.tensor((-reach, reach), dtype=along.dtype)
     return make_point_path(landscape, points, n_frames=n_frames)
 
 
