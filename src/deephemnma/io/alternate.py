@@ -37,7 +37,7 @@ def find_repeated_atoms(table: AtomTable) -> Bool[np.ndarray, "atoms"]:
     same = (places[order][1:] == places[order][:-1]).all(axis=1)
     suspects = np.unique(np.concatenate((order[1:][same], order[:-1][same])))
     seen = set()
-    for row in suspects:  # in the order of the file
+    for row in suspects.tolist():  # in the order of the file
         key = (table.name_atom(row), *places[row].tolist())
         repeated[row] = key in seen
         seen.add(key)

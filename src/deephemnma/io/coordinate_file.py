@@ -12,7 +12,7 @@ import gemmi
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file
-from deephemnma.io.pdb_text import tidy_pdb
+from deephemnma.io.pdb_text import split_pdb
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _OTHER_COMPRESSION = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -41,7 +41,7 @@ def read_coordinate_file(path: Path | str) -> gemmi.Structure:
     path = require_file(path, "an atomic model")
     text = _read_text(path)
     try:
-        structure = _parse_mmcif(text, path) if _is_cif(text) else gemmi.read_pdb_string(tidy_pdb(text, name=path.name))
+        structure = _parse_mmcif(text, path) if _is_cif(text) else _parse_pdb(text, path)
     except (RuntimeError, ValueError, IndexError) as error:
         raise InputError(
             f"{path} cannot be read as an atomic model ({_first_line(error)}): give a PDB or mmCIF file, plain or .gz."
@@ -69,6 +69,16 @@ def _is_cif(text: str) -> bool:
     lines = (line.lstrip("?") for line in text[:100_000].splitlines())
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     return first.lower().startswith("data_")
+
+
+def _parse_pdb(text: str, path: Path) -> gemmi.Structure:
+    remarks, models = split_pdb(text, name=path.name)
+    structure = gemmi.read_pdb_string("\n".join([*remarks, "END"]))
+    del structure[:]
+    for number, lines in models.items():
+        model = structure.add_model(gemmi.read_pdb_string("\n".join(lines))[0], pos=-1)
+        model.num = number
+    return structure
 
 
 def _parse_mmcif(text: str, path: Path) -> gemmi.Structure:

@@ -45,7 +45,7 @@ def check_elements(table: AtomTable, *, source: str) -> None:
     if len(unknown):
         name = table.residue_names[unknown[0]]
         raise InputError(
-            f"{source}: the element of atom {table.name_atom(unknown[0])} is not known (one of {len(unknown)}): fill "
+            f"{source}: the element of atom {table.name_atom(int(unknown[0]))} is not known (one of {len(unknown)}): fill "
             f"its element column (77-78 in PDB, type_symbol in mmCIF), or leave it out with --select 'not ({name})'."
         )
 

@@ -9,19 +9,19 @@ _SHORTEST = 54  # the last column of the coordinates
 _NO_OCCUPANCY = "  1.00  0.00"
 
 
-def tidy_pdb(text: str, *, name: str) -> str:
-    """Return the text of a PDB file as the format wants it.
+def split_pdb(text: str, *, name: str) -> tuple[list[str], dict[int, list[str]]]:
+    """Return the remarks of a PDB file, and the lines of its models as the format wants them.
 
     Models end where ENDMDL, END or the next MODEL says so, and are numbered from 1 unless each has its own number.
     Atoms are numbered by their place in the file. Lines that stop after the coordinates get an occupancy of 1. Of the
-    other records only remarks are kept.
+    other records only the remarks are wanted: they tell the biological assemblies.
 
     Raises
     ------
     InputError
         If the coordinates of an atom are no numbers (gemmi would take 0).
     """
-    header: list[str] = []
+    remarks: list[str] = []
     frames: list[list[str]] = [[]]
     numbers: list[str] = [""]
     n_atoms = 0
@@ -30,32 +30,22 @@ def tidy_pdb(text: str, *, name: str) -> str:
         if record.startswith(("ATOM", "HETATM")):
             n_atoms += 1
             frames[-1].append(_tidy_atom(line, serial=n_atoms, place=f"{name}, line {number}"))
-        elif record.startswith("TER"):
+        elif record.startswith("TER") and frames[-1]:
             frames[-1].append("TER")
         elif record.startswith("MODEL ") or record.strip() in {"END", "ENDMDL"}:
             if frames[-1]:
                 frames.append([])
                 numbers.append("")
             numbers[-1] = line[6:].strip() if record.startswith("MODEL ") else ""
-        elif record == "REMARK":  # biological assemblies, and what Xmipp says; of the rest nothing is wanted
-            header.append(line)
-    models = [(number, frame) for number, frame in zip(numbers, frames, strict=True) if _has_atoms(frame)]
-    return "\n".join(header + _join_models(models) + ["END", ""])
+        elif record == "REMARK":
+            remarks.append(line)
+    return remarks, _number_models(numbers, frames)
 
 
-def _has_atoms(frame: list[str]) -> bool:
-    return any(line != "TER" for line in frame)
-
-
-def _join_models(models: list[tuple[str, list[str]]]) -> list[str]:
-    if len(models) == 1 and not models[0][0]:
-        return models[0][1]
-    own = {number for number, _ in models if number.isdecimal()}
-    lines = []
-    for place, (number, frame) in enumerate(models, start=1):
-        label = int(number) if len(own) == len(models) else place
-        lines += [f"MODEL     {label:4d}", *frame, "ENDMDL"]
-    return lines
+def _number_models(numbers: list[str], frames: list[list[str]]) -> dict[int, list[str]]:
+    models = [(number, frame) for number, frame in zip(numbers, frames, strict=True) if frame]
+    own = {int(number): frame for number, frame in models if number.isdecimal()}
+    return own if len(own) == len(models) else {place: frame for place, (_, frame) in enumerate(models, start=1)}
 
 
 def _tidy_atom(line: str, *, serial: int, place: str) -> str:

@@ -118,21 +118,3 @@ def test_unknown_files_are_told(tmp_path, adenylate_kinase_path):
     template = read_structure(adenylate_kinase_path)
     with pytest.raises(InputError, match=r"not as a\.xyz"):
         write_models(tmp_path / "a.xyz", template, template.positions[None])
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("6zu5_80S_ribosome.cif.gz", 165_175), ("1oel.pdb", 27_078), ("1hzh.pdb", 10_647)],
-)
-def test_shared_structures_are_read(shared_data, name, count):
-    atoms = read_structure(shared_data / "structures" / name)
-    assert len(atoms.elements) == count
-    assert (atoms.scattering > 0).all()
-
-
-@pytest.mark.shared_data
-def test_pseudoatoms_of_xmipp_are_not_taken_for_deuterium(shared_data):
-    atoms = read_structure(shared_data / "hemnma/pseudoBacteriorhodopsin.pdb")
-    assert set(atoms.elements) == {"X"}
-    assert len(atoms.elements) == 519
