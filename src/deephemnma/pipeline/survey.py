@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
+from deephemnma.core.residue import describe_structure
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.analysis import make_mode_table
 from deephemnma.modes.choice import Proposal, propose_modes
@@ -59,7 +60,7 @@ class ModeSurvey:
 
 def survey_modes(reference: Reference, options: ChoiceOptions) -> ModeSurvey:
     """Gather what can be known of the modes, and propose some."""
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {} if reference.sites is None else {"structure": describe_structure(reference.sites)}
     motion = None if options.towards is None else _find_motion(reference, options.towards, facts)
     seen = {} if options.observability is None else read_seen(options.observability)
     proposal = propose_modes(
@@ -106,10 +107,10 @@ def summarize_survey(survey: ModeSurvey) -> dict[str, Any]:
     left_out: dict[str, list[int]] = {}
     for number, why in survey.proposal.left_out.items():
         left_out.setdefault(why, []).append(number)
-    told = "; ".join(f"{why}: {format_numbers(tuple(numbers))}" for why, numbers in left_out.items())
+    told = "; ".join(f"{format_numbers(tuple(numbers))} ({why})" for why, numbers in left_out.items())
     return (
         survey.facts
-        | ({"not considered": told} if told else {})
+        | ({"left out": told} if told else {})
         | {"proposal": format_numbers(survey.proposal.numbers), "because": survey.proposal.reason}
     )
 
@@ -173,7 +174,7 @@ def _describe_knowledge(
             f"all modes together {float(explanation.cumulative[-1]):.3f}"
         )
     if agreement is not None:
-        facts["correlation of all modes' fluctuation with the B-factors"] = float(agreement.together[-1])
+        facts["B-factor correlation of all modes"] = float(agreement.together[-1])
     elif reference.sites is not None:
-        facts["correlation of all modes' fluctuation with the B-factors"] = "none: the file has no B-factors"
+        facts["B-factor correlation of all modes"] = "none, for the file has no B-factors"
     return facts
