@@ -3,24 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from deephemnma.io.atomic import write_beside
 from deephemnma.io.reference import write_reference
 from deephemnma.io.structure_writer import write_models
-from deephemnma.modes.rigid import N_RIGID
-from deephemnma.pipeline.progress import track_progress
+from deephemnma.pipeline.animation import check_movie, write_mode_movies
+from deephemnma.pipeline.basis import read_or_make_modes
 from deephemnma.pipeline.proposal import PROPOSAL_FILE, write_proposal
-from deephemnma.pipeline.reference import MODES_FILE, SITES_FILE, Reference, read_or_compute_modes
+from deephemnma.pipeline.reference import MODES_FILE, SITES_FILE
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
 from deephemnma.pipeline.report.mode_table import make_choice_table
 from deephemnma.pipeline.report.table import format_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.pipeline.survey import ModeSurvey, make_survey_table, summarize_survey, survey_modes
 from deephemnma.settings.choice import ChoiceOptions
-from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
+from deephemnma.settings.stage.modes import ModesStage
 
-TABLE, TEXT, PICTURE = "modes.csv", "modes.txt", "modes.png"
+TABLE, TEXT, PICTURE, FRAMES = "modes.csv", "modes.txt", "modes.png", "frames.csv"
 PICTURE_DPI = 110
 
 
@@ -29,7 +27,8 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 
     Writes `modes.npz` (which every other stage takes as reference), what is known of each mode (`modes.csv`, the same
     as text and as the picture `modes.png`), the proposal (`proposal.json`), the sites (`sites.cif`) and a multi-model
-    PDB (mmCIF for large structures) of each mode but the rigid ones.
+    PDB (mmCIF for large structures) of each mode but the rigid ones. For principal components also the amplitudes of
+    the conformations that they are of (`frames.csv`).
 
     Parameters
     ----------
@@ -47,24 +46,28 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 
 
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
-    reference = read_or_compute_modes(settings.reference, settings.molecule)
+    check_movie(settings.animation.movie)
+    reference, basis = read_or_make_modes(settings.reference, settings.molecule, settings.basis)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
     if reference.sites is not None:
         frame = reference.sites.positions[None]
         write_models(stage.path / SITES_FILE, reference.sites, frame)
     survey = survey_modes(reference, settings.choice)
-    _write_survey(survey, settings.choice, stage.path)
-    _write_animations(reference, settings.animation, stage.path)
+    _write_survey(survey, settings.choice, stage.path, more=basis.columns)
+    if basis.frames is not None:
+        with write_beside(stage.path / FRAMES) as path:
+            basis.frames.to_csv(path, index=False)
+    write_mode_movies(reference, settings.animation, folder=stage.path)
     facts = {
         "sites": reference.model.n_sites,
-        "modes": f"1-{reference.modes.n_modes} (1-6 are rigid)",
+        **basis.facts,
         "radius (A)": reference.model.radius,
     }
     return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
 
 
-def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path) -> None:
-    table = make_survey_table(survey)
+def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path, *, more: dict[str, list[float]]) -> None:
+    table = make_survey_table(survey).assign(**more)
     write_proposal(folder / PROPOSAL_FILE, survey.proposal)
     with write_beside(folder / TABLE) as path:
         table.to_csv(path, index=False)
@@ -73,23 +76,3 @@ def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path) -> N
     figure = draw_mode_survey(survey, lowest_collectivity=options.lowest_collectivity)
     with write_beside(folder / PICTURE) as path:
         figure.savefig(path, dpi=PICTURE_DPI)
-
-
-def _write_animations(reference: Reference, options: AnimationOptions, folder: Path) -> None:
-    model, modes = reference.model, reference.modes
-    amplitude = options.animation_rmsd * model.n_sites**0.5
-    steps = torch.linspace(-amplitude, amplitude, options.animation_frames, dtype=model.positions.dtype)
-    numbers = [number for number in modes.numbers if number > N_RIGID]
-    extension = choose_extension(reference)
-    with track_progress("modes as models", len(numbers)) as advance:
-        for number in numbers:
-            frames = modes.select([number]).displace(model.positions, steps[:, None]) + model.center
-            write_models(folder / f"mode_{number:02d}{extension}", reference.sites, frames)
-            advance(1)
-
-
-def choose_extension(reference: Reference) -> str:
-    """Return ".pdb", or ".cif" where PDB's columns are too narrow for the molecule."""
-    chains = [] if reference.sites is None else set(reference.sites.chains.tolist())
-    fits = reference.model.n_sites < 100_000 and all(len(chain) <= 2 for chain in chains)
-    return ".pdb" if fits else ".cif"
