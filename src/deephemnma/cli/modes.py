@@ -6,20 +6,22 @@ from tyro.conf import Positional
 
 from deephemnma.cli.console import run_and_report
 from deephemnma.cli.option import Flat, Output
+from deephemnma.settings.basis import BasisOptions
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
 
-_MOLECULE, _CHOICE, _ANIMATION = MoleculeOptions(), ChoiceOptions(), AnimationOptions()
+_MOLECULE, _BASIS, _CHOICE, _ANIMATION = MoleculeOptions(), BasisOptions(), ChoiceOptions(), AnimationOptions()
 
 
 def modes(
     reference: Positional[Path],
     /,
     molecule: Flat[MoleculeOptions] = _MOLECULE,
+    basis: Flat[BasisOptions] = _BASIS,
     choice: Flat[ChoiceOptions] = _CHOICE,
-    animation: Flat[AnimationOptions] = _ANIMATION,
     *,
+    animation: Flat[AnimationOptions] = _ANIMATION,
     output: Output,
 ) -> None:
     """Compute the normal modes of a structure or map, and propose which to estimate.
@@ -32,7 +34,7 @@ def modes(
     """
     from deephemnma.pipeline.modes import TEXT, run_modes
 
-    settings = ModesStage(reference, molecule=molecule, choice=choice, animation=animation)
+    settings = ModesStage(reference, molecule=molecule, basis=basis, choice=choice, animation=animation)
     run_and_report(
         run_modes,
         settings,

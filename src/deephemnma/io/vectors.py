@@ -61,14 +61,24 @@ def read_vectors(path: Path | str) -> VectorFile:
         return _read_nmd(path)
     if path.suffix == ".xmd":
         return _read_metadata(path)
-    if match := _VEC_NAME.fullmatch(path.name):
-        return _read_vec_files({int(match[1]): path})
+    if _VEC_NAME.fullmatch(path.name):
+        return _read_vec_files({_read_number(path): path})
     return _read_eigenfacs(path)
 
 
+def list_vector_files(path: Path) -> list[Path]:
+    """Return the files ``vec.7``, ``vec.8`` ... of a folder, by number; none where `path` is no such folder."""
+    files = [each for each in path.iterdir() if _VEC_NAME.fullmatch(each.name)] if path.is_dir() else []
+    return sorted(files, key=_read_number)
+
+
+def _read_number(path: Path) -> int:
+    """Return the number in a name such as ``vec.7``."""
+    return int(path.suffix[1:])
+
+
 def _read_folder(folder: Path) -> VectorFile:
-    matches = {each: _VEC_NAME.fullmatch(each.name) for each in folder.iterdir()}
-    files = {int(match[1]): each for each, match in matches.items() if match}
+    files = {_read_number(path): path for path in list_vector_files(folder)}
     if not files:
         raise InputError(f"{folder} has no files vec.7, vec.8 ...: give the folder where Xmipp wrote the modes.")
     return _read_vec_files(files)
@@ -98,8 +108,7 @@ def _read_metadata(path: Path) -> VectorFile:
         if cells.has(2) and int(cells[2]) < 1:
             continue
         name = Path(gemmi.cif.as_string(cells[0]))
-        match = _VEC_NAME.fullmatch(name.name)
-        number = int(cells[1]) if cells.has(1) else int(match[1]) if match else row
+        number = int(cells[1]) if cells.has(1) else _read_number(name) if _VEC_NAME.fullmatch(name.name) else row
         places = [folder / name for folder in path.resolve().parents]
         places += [path.parent / "modes" / name.name, path.parent / name.name]
         found = next((place for place in places if place.is_file()), None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import is_leftover, remove_leftovers
+from deephemnma.io.vectors import list_vector_files
 from deephemnma.pipeline.fingerprint import describe_settings, find_input_paths, hash_file, make_fingerprint
 from deephemnma.pipeline.manifest import NAME, Manifest, Stopwatch, read_manifest, tell_time
 from deephemnma.pipeline.note import collect_notes
@@ -153,6 +154,8 @@ def _hash_input(path: Path) -> str:
     """Hash a file, with the fingerprint of the stage that made it: a star file does not tell what its images are."""
     if not path.exists():
         raise InputError(f"There is no {path}: check the path (it is taken relative to the current folder).")
+    if files := list_vector_files(path):
+        return "+".join(f"{each.name} {hash_file(each)}" for each in files)
     folder = path if path.is_dir() else path.parent
     manifest = read_manifest(folder)
     if path.is_dir():
