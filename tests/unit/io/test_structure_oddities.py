@@ -9,6 +9,7 @@ from structure_text import make_mmcif, make_pdb_line, write_text
 from deephemnma.core.error import InputError
 from deephemnma.core.residue import number_residues
 from deephemnma.io.structure import read_models, read_structure
+from deephemnma.io.structure_writer import write_models
 
 ONE = make_pdb_line()
 OTHER = make_pdb_line(z=4.0)
@@ -205,6 +206,23 @@ def test_files_that_are_no_structures_are_told(tmp_path, content, message):
     (tmp_path / "a.pdb").write_bytes(content)
     with pytest.raises(InputError, match=rf"a\.pdb.* {message}"):
         read_structure(tmp_path / "a.pdb")
+
+
+@pytest.mark.parametrize("name", ["a.cif", "a.pdb"])
+def test_what_is_odd_comes_back_in_order(tmp_path, name):
+    # modes.npz and sites.cif go by the same order
+    residues = [("", 1, ""), ("", 1, "A"), ("", 2, ""), ("", 1, ""), ("", 1, "A"), ("B", 1, ""), ("", 10_001, "")]
+    lines = [
+        make_pdb_line(atom, chain=chain, number=n if n < 10_000 else "A001", code=code, z=z, element=atom.strip()[0])
+        for z, (chain, n, code) in enumerate(residues)
+        for atom in (" N  ", " CA ")
+    ]
+    atoms = read_structure(write_text(tmp_path, lines))
+    write_models(tmp_path / name, atoms, atoms.positions[None])
+    back = read_structure(tmp_path / name)
+    assert torch.equal(back.positions, atoms.positions)
+    for field in ("chains", "residue_numbers", "insertion_codes", "residue_names", "atom_names", "elements"):
+        assert (getattr(back, field) == getattr(atoms, field)).all()
 
 
 def test_repeated_atoms_count_once_and_absent_ones_are_kept(tmp_path):
