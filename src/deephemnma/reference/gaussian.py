@@ -5,13 +5,14 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel
 from deephemnma.core.structure import AtomicModel
+from deephemnma.reference.b_factor import compute_b_variances
 
 ATOM_WIDTH = 0.44
 """A. One Gaussian in place of Peng's five: its curvature at zero frequency, sum(a b) / (8 pi^2 sum(a)), is that of
 the mean protein atom (0.46 for C, 0.43 for N, 0.41 for O)."""
 
 
-def make_gaussian_model(atoms: AtomicModel, *, width: float | None = None) -> GaussianModel:
+def make_gaussian_model(atoms: AtomicModel, *, width: float | None = None, b_factors: bool = False) -> GaussianModel:
     """Make one Gaussian of each site, about the mean of the sites.
 
     Parameters
@@ -21,6 +22,9 @@ def make_gaussian_model(atoms: AtomicModel, *, width: float | None = None) -> Ga
     width
         Standard deviation of all Gaussians, A, above 0. By default 0.44 for an atom; for a bead, the spread of its
         residue's atoms and their own width together.
+    b_factors
+        Whether the B-factor of each site widens it, by B / (8 pi^2) in variance. Those of a crystal hold its disorder
+        too, and none is the envelope of a cryo-EM map.
 
     Returns
     -------
@@ -36,6 +40,8 @@ def make_gaussian_model(atoms: AtomicModel, *, width: float | None = None) -> Ga
         widths = torch.full_like(atoms.scattering, ATOM_WIDTH)
     else:
         widths = (atoms.spreads.square() + ATOM_WIDTH**2).sqrt()
+    if b_factors:
+        widths = (widths.square() + compute_b_variances(atoms)).sqrt()
     return GaussianModel(
         positions=atoms.positions - center, weights=atoms.scattering.clone(), widths=widths, center=center
     )

@@ -9,12 +9,13 @@ from jaxtyping import Bool
 from deephemnma.core.error import InputError
 from deephemnma.core.residue import name_residue, number_residues
 from deephemnma.core.structure import WATERS, AtomicModel
+from deephemnma.reference.residue_bead import make_residue_beads
 
 HYDROGENS = ("H", "D", "T")
 
 
-def select_sites(atoms: AtomicModel, sites: str) -> AtomicModel:
-    """Return the sites of a structure: all its atoms but waters and hydrogens, or one bead a residue.
+def select_sites(atoms: AtomicModel, sites: str, *, residues_per_bead: int = 1) -> AtomicModel:
+    """Return the sites of a structure: all its atoms but waters and hydrogens, or beads.
 
     Waters are left out always: they do not move with the molecule's modes, and being loose they would make floppy ones.
     Ligands, ions and modified residues stay where `sites` keeps atoms and go where it keeps residues.
@@ -23,8 +24,12 @@ def select_sites(atoms: AtomicModel, sites: str) -> AtomicModel:
     ----------
     sites
         "heavy": atoms but hydrogens. "all": hydrogens too. "ca": the CA of amino acids. "ca-p": these and the P of
-        nucleotides (one without a P, at a 5' end, has no bead). A bead carries the scattering of its whole residue,
-        and its `spreads` is that of the residue's atoms about it.
+        nucleotides (one without a P, at a 5' end, has no bead). "residue": the centre of each residue of any kind,
+        ligands, sugars and ions too. A bead carries the scattering of its whole residue, and its `spreads` is that of
+        the residue's atoms about it.
+    residues_per_bead
+        With "residue": residues of a chain that share a bead, 1 or more;
+        see :func:`~deephemnma.reference.residue_bead.make_residue_beads`.
 
     Raises
     ------
@@ -40,8 +45,11 @@ def select_sites(atoms: AtomicModel, sites: str) -> AtomicModel:
         chosen = _make_beads(dry, _find_alpha_carbons(dry))
     elif sites == "ca-p":
         chosen = _make_beads(dry, _find_alpha_carbons(dry) | _find_phosphorus(dry))
+    elif sites == "residue":
+        anchors = _find_alpha_carbons(dry) | _find_phosphorus(dry)
+        chosen = make_residue_beads(dry, anchors, residues_per_bead=residues_per_bead)
     else:
-        raise InputError(f'The sites (--sites) are "heavy", "all", "ca" or "ca-p", not "{sites}".')
+        raise InputError(f'The sites (--sites) are "heavy", "all", "ca", "ca-p" or "residue", not "{sites}".')
     if len(chosen.elements) == 0:
         raise InputError(
             f'{atoms.source} has {len(atoms.elements)} atoms, but none of them is a site of kind "{sites}": '
