@@ -12,6 +12,8 @@ from deephemnma.io.atom_table import AtomTable
 
 PSEUDOATOM_NAME = "DENS"  # Xmipp's name for a pseudoatom; gemmi would take it for deuterium
 UNKNOWN = "X"
+_AMINO_ACIDS = ("MSE", "HSD", "HSE", "HSP", "HID", "HIE", "HIP", "CYX", "CYM", "ASH", "GLH", "LYN")
+"""Not among gemmi's standard ones: selenomethionine, and protonation states by the names of CHARMM and Amber."""
 _ORGANIC = ("H", "D", "C", "N", "O", "P", "S", "Se")
 
 
@@ -45,8 +47,9 @@ def check_elements(table: AtomTable, *, source: str) -> None:
     if len(unknown):
         name = table.residue_names[unknown[0]]
         raise InputError(
-            f"{source}: the element of atom {table.name_atom(int(unknown[0]))} is not known (one of {len(unknown)}): fill "
-            f"its element column (77-78 in PDB, type_symbol in mmCIF), or leave it out with --select 'not ({name})'."
+            f"{source}: the element of atom {table.name_atom(int(unknown[0]))} is not known (one of {len(unknown)}): "
+            f"fill its element column (77-78 in PDB, type_symbol in mmCIF), or leave it out with "
+            f"--select 'not ({name})'."
         )
 
 
@@ -55,7 +58,7 @@ def _guess(element: str, atom_name: str, residue_name: str) -> str:
     if atom_name == PSEUDOATOM_NAME:
         return UNKNOWN
     residue = gemmi.find_tabulated_residue(residue_name)
-    known = residue.is_standard() or residue.is_water() or residue_name in WATERS or residue_name == "MSE"
+    known = residue.is_standard() or residue.is_water() or residue_name in (*WATERS, *_AMINO_ACIDS)
     letters = atom_name.lstrip("0123456789'\"*").capitalize()
     if known and element not in _ORGANIC:
         return letters[:1] if letters[:1] in _ORGANIC else UNKNOWN

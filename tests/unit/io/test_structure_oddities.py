@@ -107,6 +107,7 @@ def test_more_than_99_999_atoms_keep_their_order(tmp_path):
     [
         (" CA ", "ALA", "C"),
         ("CA  ", "ALA", "C"),
+        ("CA  ", "HSD", "C"),
         ("HG  ", "SER", "H"),
         ("HG11", "VAL", "H"),
         ("1HG2", "VAL", "H"),
