@@ -66,7 +66,7 @@ def read_or_make_modes(path: Path, options: MoleculeOptions, basis: BasisOptions
         if is_map(path) or (molecule := load_molecule(path, options)).sites is None:
             raise InputError(f"{path} has no atoms: --ensemble needs a structure whose atoms the conformations share.")
         modes, facts = _compute_components(molecule, path, options, basis)
-    return Reference(molecule.model, modes, molecule.sites), facts
+    return Reference(molecule.model, modes, molecule.sites, molecule.likeness), facts
 
 
 def describe_modes(modes: Modes) -> str:

@@ -8,6 +8,7 @@ from deephemnma.io.reference import write_reference
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import check_movie, write_mode_movies
 from deephemnma.pipeline.basis import read_or_make_modes
+from deephemnma.pipeline.known_motion import find_structure_options
 from deephemnma.pipeline.proposal import PROPOSAL_FILE, write_proposal
 from deephemnma.pipeline.reference import MODES_FILE, SITES_FILE
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
@@ -15,6 +16,7 @@ from deephemnma.pipeline.report.mode_table import make_choice_table
 from deephemnma.pipeline.report.table import format_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.pipeline.survey import ModeSurvey, make_survey_table, summarize_survey, survey_modes
+from deephemnma.reference.gaussian_fit import Likeness
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.stage.modes import ModesStage
 
@@ -52,7 +54,8 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
     if reference.sites is not None:
         frame = reference.sites.positions[None]
         write_models(stage.path / SITES_FILE, reference.sites, frame)
-    survey = survey_modes(reference, settings.choice)
+    structure = find_structure_options(settings.reference, settings.molecule.structure)
+    survey = survey_modes(reference, settings.choice, structure=structure)
     _write_survey(survey, settings.choice, stage.path, more=basis.columns)
     if basis.frames is not None:
         with write_beside(stage.path / FRAMES) as path:
@@ -62,6 +65,7 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
         "sites": reference.model.n_sites,
         **basis.facts,
         "radius (A)": reference.model.radius,
+        **_describe_likeness(reference.likeness),
     }
     return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
 
@@ -76,3 +80,10 @@ def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path, *, m
     figure = draw_mode_survey(survey, lowest_collectivity=options.lowest_collectivity)
     with write_beside(folder / PICTURE) as path:
         figure.savefig(path, dpi=PICTURE_DPI)
+
+
+def _describe_likeness(likeness: Likeness | None) -> dict[str, str]:
+    if likeness is None:
+        return {}
+    told = f"{likeness.after:.4f} ({likeness.before:.4f} before weights and widths were fitted)"
+    return {f"correlation with all atoms to {likeness.resolution:g} A": told}

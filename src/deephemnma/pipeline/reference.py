@@ -15,6 +15,7 @@ from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.modes.rigid import N_RIGID
 from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
+from deephemnma.reference.gaussian_fit import Likeness, fit_to_atoms
 from deephemnma.reference.pseudoatom import make_pseudoatoms
 from deephemnma.reference.site import make_site_names, select_sites
 from deephemnma.settings.molecule import MoleculeOptions
@@ -37,10 +38,13 @@ class Molecule:
         Its Gaussians.
     sites
         What the Gaussians are in the file; None for pseudoatoms.
+    likeness
+        How alike projections are to those of all atoms; None where weights and widths were not fitted to these.
     """
 
     model: GaussianModel
     sites: AtomicModel | None
+    likeness: Likeness | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,14 @@ class Reference:
         Those asked for, in the order asked for.
     sites
         What the Gaussians are in the file; None for pseudoatoms.
+    likeness
+        How alike projections are to those of all atoms; None where weights and widths were not fitted to these.
     """
 
     model: GaussianModel
     modes: Modes
     sites: AtomicModel | None
+    likeness: Likeness | None = None
 
 
 def load_reference(options: ReferenceOptions) -> Reference:
@@ -87,7 +94,7 @@ def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
         sites = path.with_name(SITES_FILE)
         return Reference(model, modes, read_structure(sites) if sites.exists() else None)
     molecule = load_molecule(path, options)
-    return Reference(molecule.model, _compute_modes(molecule, options.network), molecule.sites)
+    return Reference(molecule.model, _compute_modes(molecule, options.network), molecule.sites, molecule.likeness)
 
 
 def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
@@ -95,8 +102,17 @@ def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
     if is_map(path):
         target_error = options.pseudoatoms.target_error
         return Molecule(make_pseudoatoms(read_map(path), target_error=target_error, width=options.width), None)
-    sites = select_sites(_read_structure(path, options.structure), options.structure.sites)
-    return Molecule(make_gaussian_model(sites, width=options.width), sites)
+    return _make_molecule(_read_structure(path, options.structure), options)
+
+
+def _make_molecule(atoms: AtomicModel, options: MoleculeOptions) -> Molecule:
+    chosen = options.structure
+    sites = select_sites(atoms, chosen.sites, residues_per_bead=chosen.residues_per_bead)
+    model = make_gaussian_model(sites, width=options.width, b_factors=chosen.file_b_factors)
+    if chosen.bead_resolution is None:
+        return Molecule(model, sites)
+    model, likeness = fit_to_atoms(model, atoms, resolution=chosen.bead_resolution, b_factors=chosen.file_b_factors)
+    return Molecule(model, sites, likeness)
 
 
 def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:

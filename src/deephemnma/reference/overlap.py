@@ -44,8 +44,8 @@ def find_pairs(
     n_pairs = int(tree.count_neighbors(tree, reach)) // 2
     if n_pairs > MAX_PAIRS:
         raise InputError(
-            f"{len(positions)} sites have {n_pairs} pairs that overlap at this --bead-resolution, too many to fit: give "
-            "a finer one or coarser --sites; atoms need no fit at low resolution, leave --bead-resolution out."
+            f"{len(positions)} sites have {n_pairs} pairs that overlap at this --bead-resolution, too many to fit: "
+            "give a finer one or coarser --sites; atoms need no fit at low resolution, leave --bead-resolution out."
         )
     first, second = tree.query_pairs(reach, output_type="ndarray").T
     square = np.square(positions[first] - positions[second]).sum(axis=1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from deephemnma.core.error import InputError
 from deephemnma.settings.check import check_positive
 from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.pseudoatom import PseudoatomOptions
@@ -22,3 +23,7 @@ class MoleculeOptions:
     def __post_init__(self) -> None:
         if self.width is not None:
             check_positive("--width", self.width)
+            for option in ("bead_resolution", "file_b_factors"):
+                if getattr(self.structure, option):
+                    name = option.replace("_", "-")
+                    raise InputError(f"--width sets the widths that --{name} would find: give one of the two.")
