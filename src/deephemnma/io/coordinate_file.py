@@ -1,6 +1,6 @@
 """PDB and mmCIF files as gemmi's structures, whatever programs made of the formats.
 
-Every atom's serial number becomes its place in the file: gemmi gathers the atoms of a residue, and the order of the
+Every atom's serial number becomes its place in the model: gemmi gathers the atoms of a residue, and the order of the
 file is found again by these.
 """
 

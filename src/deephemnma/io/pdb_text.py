@@ -13,7 +13,7 @@ def split_pdb(text: str, *, name: str) -> tuple[list[str], dict[int, list[str]]]
     """Return the remarks of a PDB file, and the lines of its models as the format wants them.
 
     Models end where ENDMDL, END or the next MODEL says so, and are numbered from 1 unless each has its own number.
-    Atoms are numbered by their place in the file. Lines that stop after the coordinates get an occupancy of 1. Of the
+    Atoms are numbered by their place in the model. Lines that stop after the coordinates get an occupancy of 1. Of the
     other records only the remarks are wanted: they tell the biological assemblies.
 
     Raises
@@ -24,12 +24,16 @@ def split_pdb(text: str, *, name: str) -> tuple[list[str], dict[int, list[str]]]
     remarks: list[str] = []
     frames: list[list[str]] = [[]]
     numbers: list[str] = [""]
-    n_atoms = 0
     for number, line in enumerate(text.splitlines(), start=1):
         record = line[:6].upper()
         if record.startswith(("ATOM", "HETATM")):
-            n_atoms += 1
-            frames[-1].append(_tidy_atom(line, serial=n_atoms, place=f"{name}, line {number}"))
+            try:
+                frames[-1].append(_tidy_atom(line, serial=len(frames[-1]) + 1))
+            except ValueError:
+                raise InputError(
+                    f"{name}, line {number}: the atom's coordinates (columns 31-54) are {line[30:54]!r}, not three "
+                    "numbers: correct the file."
+                ) from None
         elif record.startswith("TER") and frames[-1]:
             frames[-1].append("TER")
         elif record.startswith("MODEL ") or record.strip() in {"END", "ENDMDL"}:
@@ -44,19 +48,14 @@ def split_pdb(text: str, *, name: str) -> tuple[list[str], dict[int, list[str]]]
 
 def _number_models(numbers: list[str], frames: list[list[str]]) -> dict[int, list[str]]:
     models = [(number, frame) for number, frame in zip(numbers, frames, strict=True) if frame]
-    own = {int(number): frame for number, frame in models if number.isdecimal()}
+    own = {int(number): frame for number, frame in models if number.isdecimal() and len(number) < 10}
     return own if len(own) == len(models) else {place: frame for place, (_, frame) in enumerate(models, start=1)}
 
 
-def _tidy_atom(line: str, *, serial: int, place: str) -> str:
-    coordinates = line[30:38], line[38:46], line[46:54]
-    try:
-        for coordinate in coordinates:
-            float(coordinate)
-    except ValueError:
-        raise InputError(
-            f"{place}: the atom's coordinates (columns 31-54) are {line[30:54]!r}, not three numbers: correct the file."
-        ) from None
+def _tidy_atom(line: str, *, serial: int) -> str:
+    """Return the line of an atom with this serial number; raise ValueError if its coordinates are no numbers."""
+    for start in (30, 38, 46):
+        float(line[start : start + 8])
     record = "HETATM" if line[:1] in "Hh" else "ATOM  "
     rest = line[11:] if len(line) > 60 else (line[11:_SHORTEST] + _NO_OCCUPANCY)
     return record + _encode_serial(serial) + rest

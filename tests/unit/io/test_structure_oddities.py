@@ -24,6 +24,7 @@ OTHER = make_pdb_line(z=4.0)
         (["MODEL        5", ONE, "ENDMDL", "MODEL        7", OTHER, "ENDMDL", "END"], (5, 7)),
         (["MODEL        0", ONE, "ENDMDL", "MODEL        1", OTHER, "ENDMDL"], (0, 1)),
         (["MODEL    10000", ONE, "ENDMDL", "MODEL    10001", OTHER, "ENDMDL"], (10_000, 10_001)),
+        (["MODEL 12345678901", ONE, "ENDMDL", "MODEL 12345678902", OTHER, "ENDMDL"], (1, 2)),
         ([ONE, "END", OTHER, "END"], (1, 2)),
         ([ONE, "ENDMDL", OTHER, "ENDMDL", "END"], (1, 2)),
         (["MODEL        1", "ENDMDL", "MODEL        2", ONE, "ENDMDL", "MODEL        3", OTHER], (2, 3)),
