@@ -3,20 +3,44 @@
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
-from scipy.sparse import sparray
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse import csr_array, sparray
+
+from deephemnma.modes.lobpcg import EigenBlock, Preconditioner, iterate_block
 
 DENSE_BELOW = 1500  # coordinates; where the dense solver stops being the faster one
-SEED_OF_START_VECTOR = 20220811
+DENSE_SHARE = 8  # more modes than this fraction of the coordinates are found by the dense solver
+GUARDS = 6
+PROBES = 4
+PROBE_ITERATIONS = 12
+MAX_ITERATIONS = 200
+ATTEMPTS = 3
+TOLERANCE = 1e-7  # of the mean eigenvalue wanted: directions within some 1e-6, eigenvalues within 1e-12
+LOST = 1e-6  # relative distance below the highest mode found that is not a matter of digits
+RIDGE = 1e-10  # of the mean diagonal; a hinge, which is refused by name later, must not end the factorization
+SEED = 20220811
 
 
 def compute_soft_modes(
-    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int
+    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int, coarse: csr_array
 ) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
     """Return the `count` lowest eigenpairs of `hessian` orthogonal to the orthonormal columns of `rigid`.
 
-    The rigid modes are lifted above the spectrum (``H + a Z Z^T``): undeflated, Lanczos sometimes loses a mode
-    beside the sixfold zero. The start vector is fixed, so that every run gives the same digits.
+    A small matrix is solved densely. A large one by LOBPCG, preconditioned by a cycle of two levels: relaxation of
+    every coordinate, and the exact solution among the motions that `coarse` spans. Then a second start, from random
+    vectors orthogonal to the modes found, looks for softer ones; what it finds is taken into the block and the
+    iteration goes on. All random numbers are fixed, so that every run gives the same digits.
+
+    Parameters
+    ----------
+    hessian
+        Symmetric, positive semidefinite.
+    rigid
+        Its known modes of eigenvalue zero; they are kept out.
+    count
+        How many to return.
+    coarse
+        (coordinates, motions), orthonormal columns that span the rigid modes and, roughly, the soft ones: rigid
+        motions of a few hundred regions.
 
     Returns
     -------
@@ -24,14 +48,115 @@ def compute_soft_modes(
         Ascending.
     vectors
         Orthonormal, in columns.
+
+    Raises
+    ------
+    RuntimeError
+        If the iteration does not converge.
     """
-    # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
-    lift = float(abs(hessian).sum(axis=1).max())
-    if hessian.shape[0] <= DENSE_BELOW:
-        lifted = hessian.toarray() + lift * rigid @ rigid.T
+    n_coordinates = hessian.shape[0]
+    if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
+        # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
+        lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
         return scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
-    start = np.random.default_rng(SEED_OF_START_VECTOR).standard_normal(hessian.shape[0])
-    operator = LinearOperator(
-        hessian.shape, matvec=lambda vector: hessian @ vector + lift * (rigid @ (rigid.T @ vector)), dtype=np.float64
+    matrix = csr_array(hessian)
+    precondition, start = _make_two_levels(matrix, rigid=rigid, coarse=coarse, width=count + GUARDS)
+    for _ in range(ATTEMPTS):
+        found = _solve(matrix, start, precondition=precondition, rigid=rigid, count=count)
+        lost = find_lost_modes(matrix, found, count=count, rigid=rigid, precondition=precondition)
+        if not lost.shape[1]:
+            return found.values[:count], found.vectors[:, :count]
+        start = np.concatenate((found.vectors, lost), axis=1)
+    raise RuntimeError(f"The {count} softest modes were not all found: softer ones came up in {ATTEMPTS} attempts.")
+
+
+def find_lost_modes(
+    hessian: csr_array,
+    found: EigenBlock,
+    *,
+    count: int,
+    rigid: Float[np.ndarray, "coordinates rigid"],
+    precondition: Preconditioner,
+) -> Float[np.ndarray, "coordinates lost"]:
+    """Return, in columns, motions orthogonal to the lowest `count` of `found` that are softer than the last of these.
+
+    Rayleigh quotients lie above eigenvalues, so what this finds is a proof that a mode is missing; that it finds
+    nothing after some steps from random vectors is strong evidence that none is.
+    """
+    known = np.concatenate((rigid, found.vectors[:, :count]), axis=1)
+    start = precondition(np.random.default_rng(SEED + 1).standard_normal((len(known), PROBES)))
+    probe = iterate_block(
+        hessian,
+        start,
+        precondition=precondition,
+        deflated=known,
+        tolerance=lambda values: 1e-3 * float(values[0]),
+        n_wanted=1,
+        max_iterations=PROBE_ITERATIONS,
     )
-    return eigsh(operator, k=count, which="SA", v0=start, ncv=max(3 * count, 40), maxiter=100 * hessian.shape[0])
+    return probe.vectors[:, probe.values < (1 - LOST) * found.values[count - 1]]
+
+
+def _solve(
+    hessian: csr_array,
+    start: Float[np.ndarray, "coordinates columns"],
+    *,
+    precondition: Preconditioner,
+    rigid: Float[np.ndarray, "coordinates rigid"],
+    count: int,
+) -> EigenBlock:
+    def tolerance(values: Float[np.ndarray, "columns"]) -> float:
+        return TOLERANCE * float(values[:count].mean())
+
+    found = iterate_block(
+        hessian,
+        start,
+        precondition=precondition,
+        deflated=rigid,
+        tolerance=tolerance,
+        n_wanted=count,
+        max_iterations=MAX_ITERATIONS,
+    )
+    worst = float(found.residuals[:count].max())
+    if worst > tolerance(found.values):
+        raise RuntimeError(f"The modes did not converge in {MAX_ITERATIONS} iterations (residual {worst:.1e}).")
+    return found
+
+
+def _make_two_levels(
+    hessian: csr_array, *, rigid: Float[np.ndarray, "coordinates rigid"], coarse: csr_array, width: int
+) -> tuple[Preconditioner, Float[np.ndarray, "coordinates columns"]]:
+    """Return the preconditioner, and a start: the softest motions among the coarse ones, and some random ones."""
+    coarse_back = csr_array(coarse.T)
+    coarse_hessian = (coarse_back @ hessian @ coarse).toarray()
+    coarse_rigid = coarse_back @ rigid
+    diagonal = hessian.diagonal()
+    coarse_hessian += diagonal.mean() * coarse_rigid @ coarse_rigid.T
+    coarse_hessian[np.diag_indices_from(coarse_hessian)] += RIDGE * diagonal.mean()
+    factor = scipy.linalg.cho_factor(coarse_hessian, overwrite_a=True)
+    relax = (4 / 3 / _estimate_greatest(hessian)) / diagonal[:, None]
+
+    def solve_coarsely(force: Float[np.ndarray, "coordinates columns"]) -> Float[np.ndarray, "coordinates columns"]:
+        return coarse @ scipy.linalg.cho_solve(factor, coarse_back @ force)
+
+    def precondition(force: Float[np.ndarray, "coordinates columns"]) -> Float[np.ndarray, "coordinates columns"]:
+        motion = relax * force
+        motion = motion + solve_coarsely(force - hessian @ motion)
+        return motion + relax * (force - hessian @ motion)
+
+    generator = np.random.default_rng(SEED)
+    n_soft = min(width, coarse.shape[1] // 2)
+    soft = generator.standard_normal((coarse.shape[1], n_soft))
+    for _ in range(4):
+        soft = np.linalg.qr(scipy.linalg.cho_solve(factor, soft))[0]
+    rough = precondition(generator.standard_normal((len(rigid), max(PROBES, width - n_soft))))
+    return precondition, np.concatenate((coarse @ soft, rough / np.linalg.norm(rough, axis=0)), axis=1)
+
+
+def _estimate_greatest(hessian: csr_array) -> float:
+    """Return, 10 % too high, the greatest eigenvalue of the Hessian scaled to a diagonal of ones (power iteration)."""
+    scale = 1 / np.sqrt(hessian.diagonal())
+    vector = np.random.default_rng(SEED).standard_normal(len(scale))
+    for _ in range(15):
+        vector = scale * (hessian @ (scale * (vector / np.linalg.norm(vector))))
+    return 1.1 * float(np.linalg.norm(vector))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Modes
-from deephemnma.modes.blocks import make_block_basis
+from deephemnma.modes.block_network import BlockFrames, compute_block_hessian, make_block_frames
+from deephemnma.modes.blocks import make_space_blocks
 from deephemnma.modes.eigen import compute_soft_modes
 from deephemnma.modes.elastic_network import (
     check_network,
@@ -26,6 +27,9 @@ from deephemnma.modes.uniform_cutoff import UniformCutoff
 
 FLOPPY = 1e-9  # of the mean eigenvalue; the softest true modes seen lie above 1e-6
 SIGN_TIE = 1 - 1e-6
+SITES_OF_REGION = 60
+BLOCKS_OF_REGION = 4
+REGIONS_AT_MOST = 256
 
 
 def compute_modes(
@@ -77,19 +81,38 @@ def compute_modes(
     pairs = find_pairs(sites, cutoff=cutoff)
     check_network(sites, pairs, cutoff=cutoff, names=names)
     stiffness = force_field.compute_stiffness(compute_distances(sites, pairs))
-    hessian = compute_hessian(sites, pairs, stiffness=stiffness)
-    basis = None if blocks is None else make_block_basis(sites, blocks)
-    _check_count(n_modes, 3 * len(sites) if basis is None else basis.shape[1])
-    if n_modes <= N_RIGID:
+    # trace of the Hessian over its size
+    mean = 2 * float(stiffness.sum()) / (3 * len(sites))
+    frames = None if blocks is None else make_block_frames(sites, blocks)
+    _check_count(n_modes, 3 * len(sites) if frames is None else frames.n_degrees)
+    count = n_modes - N_RIGID
+    if count <= 0:
         values, vectors = np.zeros(0), np.zeros((3 * len(sites), 0))
-    elif basis is None:
-        values, vectors = compute_soft_modes(hessian, rigid=rigid, count=n_modes - N_RIGID)
+    elif frames is None:
+        hessian = compute_hessian(sites, pairs, stiffness=stiffness)
+        coarse = make_block_frames(sites, _make_regions(sites)).make_basis()
+        values, vectors = compute_soft_modes(hessian, rigid=rigid, count=count, coarse=coarse)
     else:
-        projected = (basis.T @ hessian.tocsr() @ basis).tocsr()
-        values, coefficients = compute_soft_modes(projected, rigid=basis.T @ rigid, count=n_modes - N_RIGID)
-        vectors = basis @ coefficients
-    _check_floppy(values, vectors, mean=hessian.trace() / hessian.shape[0], names=names)
+        hessian, basis = compute_block_hessian(sites, pairs, stiffness=stiffness, frames=frames), frames.make_basis()
+        coarse = basis.T @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
+        values, shares = compute_soft_modes(hessian, rigid=basis.T @ rigid, count=count, coarse=coarse)
+        vectors = basis @ shares
+    _check_floppy(values, vectors, mean=mean, names=names)
     return _make_modes(np.concatenate((rigid, vectors), axis=1)[:, :n_modes], values)
+
+
+def _make_regions(sites: Float[np.ndarray, "sites 3"]) -> Int[np.ndarray, "sites"]:
+    """Return regions for the solver's coarse level: of some 60 sites, and not more regions than are solved densely."""
+    return make_space_blocks(sites, block_sites=max(SITES_OF_REGION, -(-len(sites) // REGIONS_AT_MOST)))
+
+
+def _join_blocks(sites: Float[np.ndarray, "sites 3"], frames: BlockFrames) -> Int[np.ndarray, "sites"]:
+    """Return regions of whole blocks."""
+    n_blocks = len(frames.moving)
+    counts = np.bincount(frames.blocks, minlength=n_blocks)[:, None]
+    sums = np.stack([np.bincount(frames.blocks, weights=axis, minlength=n_blocks) for axis in sites.T], axis=1)
+    size = max(BLOCKS_OF_REGION, -(-n_blocks // REGIONS_AT_MOST))
+    return make_space_blocks(sums / counts, block_sites=size)[frames.blocks]
 
 
 def _make_modes(vectors: Float[np.ndarray, "coordinates modes"], values: Float[np.ndarray, "soft"]) -> Modes:
