@@ -88,8 +88,9 @@ def explain_motion(modes: Modes, motion: Motion) -> Explanation:
 
 def compute_explained_share(modes: Modes, motion: Motion) -> float:
     """Return the share, 0-1, of the mean square displacement of `motion` that all `modes` together explain."""
-    cumulative = explain_motion(modes, motion).cumulative
-    return float(cumulative[-1].square()) if len(cumulative) else 0.0
+    length = motion.displacements.norm().clamp_min(math.ulp(0.0))
+    parts = _measure_parts(_restrict(modes, motion), motion.displacements.flatten() / length)
+    return min(1.0, float(parts.square().sum()))
 
 
 def _restrict(modes: Modes, motion: Motion) -> Float[Tensor, "modes coordinates"]:
