@@ -48,7 +48,7 @@ def main() -> None:
     stack = options.data / "particles" / "aspire_sample_17x200.mrcs"
     if not stack.exists():
         sys.exit(f"{stack} is not there: this benchmark needs the experimental particles (--data).")
-    model = make_pseudoatoms(read_map(options.data / "maps" / "beta_galactosidase_3.54A.mrc"))
+    model = make_pseudoatoms(read_map(options.data / "maps" / "beta_galactosidase_3.54A.mrc")).model
     modes = compute_modes(model.positions, n_modes=12)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sample.mrcs").symlink_to(stack.resolve())  # the name that the star file gives

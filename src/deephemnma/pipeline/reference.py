@@ -1,22 +1,25 @@
 """What moves: the Gaussians of a structure or map, and its modes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+import numpy as np
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.core.structure import AtomicModel
-from deephemnma.io.density import read_map
+from deephemnma.io.pseudoatom import is_pseudoatom_file
 from deephemnma.io.reference import read_reference
 from deephemnma.io.structure import read_structure
+from deephemnma.modes.blocks import make_residue_blocks, make_space_blocks
 from deephemnma.modes.force_field_choice import make_force_field
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.modes.rigid import N_RIGID
+from deephemnma.pipeline.map_model import make_map_model, read_pseudoatom_model
 from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.gaussian_fit import Likeness, fit_to_atoms
-from deephemnma.reference.pseudoatom import make_pseudoatoms
 from deephemnma.reference.site import make_site_names, select_sites
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
@@ -99,9 +102,12 @@ def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
 
 def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
     """Return the Gaussians of a structure or map."""
+    if is_map(path) or is_pseudoatom_file(path):
+        _check_no_structure_options(path, options.structure)
     if is_map(path):
-        target_error = options.pseudoatoms.target_error
-        return Molecule(make_pseudoatoms(read_map(path), target_error=target_error, width=options.width), None)
+        return Molecule(make_map_model(path, options.pseudoatoms, width=options.width), None)
+    if is_pseudoatom_file(path):
+        return Molecule(read_pseudoatom_model(path, width=options.width), None)
     return _make_molecule(_read_structure(path, options.structure), options)
 
 
@@ -115,6 +121,13 @@ def _make_molecule(atoms: AtomicModel, options: MoleculeOptions) -> Molecule:
     return Molecule(model, sites, likeness)
 
 
+def _check_no_structure_options(path: Path, options: StructureOptions) -> None:
+    given = [field.name for field in fields(options) if getattr(options, field.name) != field.default]
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise InputError(f"{path} has no atoms, of which {names} could take some: leave {names} out.")
+
+
 def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:
     return read_structure(path, model=options.model, select=options.select, assembly=options.assembly)
 
@@ -126,8 +139,17 @@ def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:
         cutoff=options.cutoff,
         relative_cutoff=options.relative_cutoff,
         force_field=make_force_field(options.force_field),
+        blocks=_make_blocks(molecule, options.block_residues),
         names=None if molecule.sites is None else make_site_names(molecule.sites),
     )
+
+
+def _make_blocks(molecule: Molecule, block_residues: int | None) -> np.ndarray | None:
+    if block_residues is None:
+        return None
+    if molecule.sites is None:
+        return make_space_blocks(molecule.model.positions.numpy(), block_sites=block_residues)
+    return make_residue_blocks(molecule.sites, block_residues=block_residues)
 
 
 def select_modes(modes: Modes, numbers: Sequence[int]) -> Modes:

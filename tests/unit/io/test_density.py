@@ -1,3 +1,6 @@
+import bz2
+import gzip
+
 import mrcfile
 import numpy as np
 import pytest
@@ -88,18 +91,136 @@ def test_an_unknown_voxel_size_is_refused(tmp_path):
         read_map(tmp_path / "a.mrc")
 
 
-def test_voxels_that_are_not_cubes_are_refused(tmp_path):
-    def stretch(header):
-        header.cella.z = 7
+def test_the_voxel_size_may_be_stated(tmp_path):
+    def change(header):
+        header.cella.x = header.cella.y = header.cella.z = 0
+        header.nxstart = 3
 
-    def slant(header):
-        header.cellb.gamma = 120
+    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.float32), change=change)
+    found = read_map(tmp_path / "a.mrc", voxel_size=1.5)
+    assert found.voxel_size == 1.5
+    assert found.origin.tolist() == [4.5, 0, 0]
 
-    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.float32), change=stretch)
-    with pytest.raises(InputError, match="only cubic"):
+
+def test_voxels_that_are_not_cubes_become_cubes(tmp_path):
+    """A wave of known length keeps it, and voxel (0, 0, 0) its place."""
+    z, y, x = np.meshgrid(np.arange(20) * 2.5, np.arange(24) * 2.0, np.arange(22) * 2.2, indexing="ij")
+
+    def make(z, y, x):
+        return (np.cos(2 * np.pi * z / 25) + np.sin(2 * np.pi * x / 22 + y / 10)).astype(np.float32)
+
+    def change(header):
+        header.cella.x, header.cella.y, header.cella.z = 22 * 2.2, 24 * 2.0, 20 * 2.5
+        header.nxstart, header.nystart, header.nzstart = 1, 2, 3
+
+    _write(tmp_path / "a.mrc", make(z, y, x), change=change)
+    found = read_map(tmp_path / "a.mrc")
+    assert found.voxel_size == pytest.approx(2.0)
+    assert tuple(found.values.shape) == (24, 24, 24)
+    assert found.origin.tolist() == pytest.approx([2.2, 4.0, 7.5], abs=1e-5)
+    assert "resampled to cubic voxels of 2 A" in found.source
+    grid = np.meshgrid(*[np.arange(24) * 2.0] * 3, indexing="ij")
+    assert np.abs(found.values.numpy() - make(*grid))[3:-3, 3:-3, 3:-3].max() < 0.01
+
+
+def test_little_differences_of_the_sides_are_rounding(tmp_path):
+    def change(header):
+        header.cella.z = 6.002
+
+    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.float32), change=change)
+    assert read_map(tmp_path / "a.mrc").source == "a.mrc"
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float32, np.uint16, np.float16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_modes_of_either_byte_order_are_read(tmp_path, dtype, order):
+    values = np.arange(100, 124).reshape(2, 3, 4).astype(dtype)
+    _write(tmp_path / "a.mrc", values)
+    if order == ">":
+        with mrcfile.open(tmp_path / "a.mrc") as mrc:
+            header, data = mrc.header.copy(), mrc.data.copy()
+        swapped = header.byteswap()  # text and flags are bytes, and stay
+        swapped["machst"] = [17, 17, 0, 0]
+        swapped["map"], swapped["exttyp"] = header["map"], header["exttyp"]
+        (tmp_path / "a.mrc").write_bytes(swapped.tobytes() + data.byteswap().tobytes())
+    found = read_map(tmp_path / "a.mrc")
+    assert torch.equal(found.values, torch.arange(100, 124).reshape(2, 3, 4).float())
+    assert found.voxel_size == 2.0
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2"])
+def test_compressed_maps_are_read(tmp_path, suffix):
+    _write(tmp_path / "a.mrc", np.arange(27, dtype=np.float32).reshape(3, 3, 3))
+    squeeze = {"gz": gzip.compress, "bz2": bz2.compress}[suffix]
+    content = squeeze((tmp_path / "a.mrc").read_bytes())
+    (tmp_path / f"a.mrc.{suffix}").write_bytes(content)
+    assert torch.equal(read_map(tmp_path / f"a.mrc.{suffix}").values, read_map(tmp_path / "a.mrc").values)
+    (tmp_path / f"half.mrc.{suffix}").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=rf"half\.mrc\.{suffix}"):
+        read_map(tmp_path / f"half.mrc.{suffix}")
+
+
+def test_an_extended_header_is_skipped(tmp_path):
+    with mrcfile.new(tmp_path / "a.mrc") as mrc:
+        mrc.set_data(np.full((3, 4, 5), 2, np.float32))
+        mrc.voxel_size = 1.0
+        mrc.set_extended_header(np.frombuffer(b"x" * 160, dtype="V80"))
+    assert (read_map(tmp_path / "a.mrc").values == 2).all()
+
+
+def test_bytes_of_imod_are_unsigned_where_it_says_so(tmp_path):
+    def change(header):
+        extra = bytearray(header.extra2.tobytes())
+        extra[40:48] = np.array([1146047817, 0], dtype="<i4").tobytes()
+        header.extra2 = np.void(bytes(extra))
+
+    _write(tmp_path / "a.mrc", np.full((3, 3, 3), -1, np.int8), change=change)
+    assert (read_map(tmp_path / "a.mrc").values == 255).all()
+
+
+def _slant(header):
+    header.cellb.gamma = 120
+
+
+def _flatten(header):
+    header.cella.z = 13
+
+
+def _forget_axes(header):
+    header.mapc = 3
+
+
+def _stack(header):
+    header.ispg, header.mz = 0, 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_slant, "right angles"),
+        (_flatten, "no side is more than twice another"),
+        (_forget_axes, "names its axes"),
+        (_stack, "stack of 3 images"),
+    ],
+)
+def test_odd_headers_are_refused(tmp_path, change, words):
+    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.float32), change=change)
+    with pytest.raises(InputError, match=rf"a\.mrc .*{words}"):
         read_map(tmp_path / "a.mrc")
-    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.float32), change=slant)
-    with pytest.raises(InputError, match="right angles"):
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused(tmp_path, value):
+    values = np.zeros((3, 4, 5), np.float32)
+    values[1, 2, 3] = value
+    _write(tmp_path / "a.mrc", values)
+    with pytest.raises(InputError, match=r"1 voxels that are not finite numbers, the first at x y z \(3, 2, 1\)"):
+        read_map(tmp_path / "a.mrc")
+
+
+def test_transforms_are_refused(tmp_path):
+    _write(tmp_path / "a.mrc", np.zeros((3, 3, 3), np.complex64))
+    with pytest.raises(InputError, match=r"mode 4.*a transform"):
         read_map(tmp_path / "a.mrc")
 
 

@@ -9,7 +9,7 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel
 from deephemnma.io.density import write_map
-from deephemnma.pipeline.reference import load_reference, read_or_compute_modes
+from deephemnma.pipeline.reference import load_molecule, load_reference, read_or_compute_modes
 from deephemnma.reconstruction.model_map import make_model_map
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
@@ -49,3 +49,38 @@ def test_rigid_modes_are_refused_by_who_knows_that_they_are_rigid(adenylate_kina
     molecule = MoleculeOptions(structure=StructureOptions(sites="ca"), network=NetworkOptions(cutoff=10.0, n_modes=8))
     with pytest.raises(InputError, match="start at 7, but 6"):
         load_reference(ReferenceOptions(adenylate_kinase_path, modes="6-8", molecule=molecule))
+
+
+def test_options_of_a_structure_say_what_is_taken_of_it(adenylate_kinase_path: Path, map_path: Path) -> None:
+    options = StructureOptions(sites="ca", select="//A/1-29 //A/60-121")
+    molecule = load_molecule(adenylate_kinase_path, MoleculeOptions(structure=options))
+    assert molecule.model.n_sites == 91
+    with pytest.raises(InputError, match=r"has 1 model\(s\): 1"):
+        load_molecule(adenylate_kinase_path, MoleculeOptions(structure=StructureOptions(model=2)))
+    with pytest.raises(InputError, match="has no atoms, of which --sites, --select could take some"):
+        load_molecule(map_path, MoleculeOptions(structure=options))
+
+
+def test_blocks_are_residues_of_a_structure_and_neighbours_of_a_map(
+    adenylate_kinase_path: Path, map_path: Path
+) -> None:
+    """Rigid blocks only stiffen, the more so the larger they are."""
+    network = NetworkOptions(cutoff=12.0, n_modes=12)
+    molecules = {
+        adenylate_kinase_path: MoleculeOptions(structure=StructureOptions(sites="ca")),
+        map_path: MoleculeOptions(pseudoatoms=PseudoatomOptions(target_error=0.05)),
+    }
+    for path, molecule in molecules.items():
+        softest = [
+            read_or_compute_modes(path, replace(molecule, network=replace(network, block_residues=size))).modes
+            for size in (None, 1, 2, 5)
+        ]
+        free, single, double, large = (modes.eigenvalues[6:] for modes in softest)
+        assert torch.allclose(single, free, rtol=1e-8)
+        assert (double > free).all()
+        assert (large > double).all()
+
+
+def test_a_block_has_a_residue_at_least() -> None:
+    with pytest.raises(InputError, match=r"--block-residues.* 0"):
+        NetworkOptions(block_residues=0)
