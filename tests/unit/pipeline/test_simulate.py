@@ -52,7 +52,7 @@ def test_modes_are_written_as_the_issue_names_them(modes: Path, adenylate_kinase
     reference = read_or_compute_modes(modes, MoleculeOptions())
     computed = read_or_compute_modes(adenylate_kinase_path, BEADS)
     assert torch.equal(reference.modes.vectors, computed.modes.vectors)
-    assert (modes / "modes.csv").read_text().splitlines()[0] == "number,eigenvalue,collectivity,score"
+    assert (modes / "modes.csv").read_text().startswith("number,eigenvalue,collectivity,score")
     assert sorted(path.name for path in modes.glob("mode_*.pdb")) == ["mode_07.pdb", "mode_08.pdb", "mode_09.pdb"]
     assert len(reference.sites.elements) == reference.model.n_sites == 214
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
+from deephemnma.core.model import Basis
 from deephemnma.core.residue import number_residues
 from deephemnma.modes.analysis import compute_collectivity
 from deephemnma.modes.fluctuation import (
@@ -78,8 +79,11 @@ def _list_bars(survey: ModeSurvey) -> list[tuple[str, Float[Tensor, "modes"]]]:
     """Return title and heights of each panel of bars."""
     modes = survey.reference.modes
     variances = compute_variances(modes)
+    stiffness = ("frequency, × the softest", compute_frequency_ratios(modes).nan_to_num())
+    if modes.basis == Basis.PRINCIPAL_COMPONENTS:
+        stiffness = ("standard deviation [Å RMSD]", (variances / modes.n_sites).sqrt())
     bars = [
-        ("frequency, × the softest", compute_frequency_ratios(modes).nan_to_num()),
+        stiffness,
         ("collectivity (dashed: lowest to be proposed)", compute_collectivity(modes)),
     ]
     if survey.explanation is None:

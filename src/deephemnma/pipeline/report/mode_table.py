@@ -12,8 +12,9 @@ PROPOSED = "proposed"
 def make_choice_table(modes: pd.DataFrame) -> Table:
     """Return the rows of `modes.csv` (:func:`~deephemnma.pipeline.survey.make_survey_table`) but the rigid ones."""
     modes = modes[modes["remark"].fillna("") != "rigid"]
+    renamed = {} if "frequency_ratio" in modes else {"eigenvalue": "variance [Å²]"}  # principal components
     columns = [column for column in _COLUMNS if column[0] in modes and modes[column[0]].notna().any()]
-    head = ("mode", *(title for _, title, _ in columns), "")
+    head = ("mode", *(renamed.get(name, title) for name, title, _ in columns), "")
     rows = [
         (str(row["number"]), *(_show(row[name], form) for name, _, form in columns), _remark(row))
         for _, row in modes.iterrows()
