@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial import Delaunay, cKDTree
 
 from deephemnma.core.error import InputError
+from deephemnma.modes.piece import describe_pieces
 
 NEIGHBOURS_OF_HISTOGRAM = 3  # Xmipp's xmipp_pdb_analysis --operation distance_histogram, default Nnearest
 NEIGHBOURS_TO_BE_RIGID = 3
@@ -101,7 +102,7 @@ def check_network(
     ------
     InputError
         If two sites coincide, if the structure falls into pieces, or if a site has fewer than three neighbours.
-        Names the sites (by `names`, else by number from 1) and a cutoff that would do.
+        Names the pieces or sites (by `names`, else by number from 1) and a cutoff that would do.
     """
     coincident = pairs[compute_distances(positions, pairs) < SHORTEST_SPRING]
     if len(coincident):
@@ -111,10 +112,9 @@ def check_network(
         )
     n_pieces, piece = connected_components(_make_graph(pairs, len(positions)), directed=False)
     if n_pieces > 1:
-        loose = np.flatnonzero(piece != np.bincount(piece).argmax())
         raise InputError(
-            f"With a cutoff of {cutoff:g} A the structure falls into {n_pieces} pieces; {len(loose)} sites are loose "
-            f"from the largest: {name_sites(loose, names)}: {_make_remedy(positions)}"
+            f"With a cutoff of {cutoff:g} A the structure falls into {n_pieces} pieces. Loose from the largest: "
+            f"{describe_pieces(piece, names)}: {_make_remedy(positions)}"
         )
     dangling = np.flatnonzero(np.bincount(pairs.ravel(), minlength=len(positions)) < NEIGHBOURS_TO_BE_RIGID)
     if len(positions) > NEIGHBOURS_TO_BE_RIGID and len(dangling):
@@ -131,7 +131,7 @@ def name_sites(sites: Int[np.ndarray, "sites"], names: Sequence[str] | None) -> 
 
 
 def _make_remedy(positions: Float[np.ndarray, "sites 3"]) -> str:
-    return f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or remove them from the structure."
+    return f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or leave them out (--select, --sites)."
 
 
 def _make_graph(pairs: Int[np.ndarray, "pairs 2"], n_sites: int) -> coo_array:

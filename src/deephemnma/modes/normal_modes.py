@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from deephemnma.core.error import InputError
@@ -94,7 +95,7 @@ def compute_modes(
         values, vectors = compute_soft_modes(hessian, rigid=rigid, count=count, coarse=coarse)
     else:
         hessian, basis = compute_block_hessian(sites, pairs, stiffness=stiffness, frames=frames), frames.make_basis()
-        coarse = basis.T @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
+        coarse = csr_array(basis.T) @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
         values, shares = compute_soft_modes(hessian, rigid=basis.T @ rigid, count=count, coarse=coarse)
         vectors = basis @ shares
     _check_floppy(values, vectors, mean=mean, names=names)
@@ -166,5 +167,5 @@ def _check_floppy(
         movers = np.argsort(-motion, kind="stable")[:3]
         raise InputError(
             f"{len(floppy)} modes beside the six rigid ones cost no energy; {name_sites(movers, names)} move most "
-            "in them: use a longer --cutoff or remove these sites from the structure."
+            "in them: use a longer --cutoff or leave these sites out (--select, --sites)."
         )

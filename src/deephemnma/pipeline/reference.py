@@ -21,6 +21,7 @@ from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.gaussian_fit import Likeness, fit_to_atoms
 from deephemnma.reference.site import make_site_names, select_sites
+from deephemnma.reference.target import Approximation
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.reference import ReferenceOptions
@@ -28,6 +29,7 @@ from deephemnma.settings.structure import StructureOptions
 
 MODES_FILE = "modes.npz"
 SITES_FILE = "sites.cif"
+PSEUDOATOM_FILE = "sites.pdb"
 _MAP_SUFFIXES = {".mrc", ".map", ".ccp4"}
 
 
@@ -43,11 +45,14 @@ class Molecule:
         What the Gaussians are in the file; None for pseudoatoms.
     likeness
         How alike projections are to those of all atoms; None where weights and widths were not fitted to these.
+    approximation
+        How well pseudoatoms stand for the map; None where they were not made from one just now.
     """
 
     model: GaussianModel
     sites: AtomicModel | None
     likeness: Likeness | None = None
+    approximation: Approximation | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,15 @@ class Reference:
         What the Gaussians are in the file; None for pseudoatoms.
     likeness
         How alike projections are to those of all atoms; None where weights and widths were not fitted to these.
+    approximation
+        How well pseudoatoms stand for the map; None where they were not made from one just now.
     """
 
     model: GaussianModel
     modes: Modes
     sites: AtomicModel | None
     likeness: Likeness | None = None
+    approximation: Approximation | None = None
 
 
 def load_reference(options: ReferenceOptions) -> Reference:
@@ -97,7 +105,12 @@ def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
         sites = path.with_name(SITES_FILE)
         return Reference(model, modes, read_structure(sites) if sites.exists() else None)
     molecule = load_molecule(path, options)
-    return Reference(molecule.model, _compute_modes(molecule, options.network), molecule.sites, molecule.likeness)
+    return make_reference(molecule, _compute_modes(molecule, options.network))
+
+
+def make_reference(molecule: Molecule, modes: Modes) -> Reference:
+    """Return a molecule with its modes."""
+    return Reference(molecule.model, modes, molecule.sites, molecule.likeness, molecule.approximation)
 
 
 def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
@@ -105,7 +118,8 @@ def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
     if is_map(path) or is_pseudoatom_file(path):
         _check_no_structure_options(path, options.structure)
     if is_map(path):
-        return Molecule(make_map_model(path, options.pseudoatoms, width=options.width), None)
+        found = make_map_model(path, options.pseudoatoms, width=options.width)
+        return Molecule(found.model, None, approximation=found.approximation)
     if is_pseudoatom_file(path):
         return Molecule(read_pseudoatom_model(path, width=options.width), None)
     return _make_molecule(_read_structure(path, options.structure), options)

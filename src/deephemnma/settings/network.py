@@ -22,12 +22,17 @@ class NetworkOptions:
     relative_cutoff: float | None = None
     """Instead of --cutoff: the distance below which lie this per cent, above 0 and up to 100, of the distances of each
     site to its three nearest (HEMNMA takes 95)."""
+    block_residues: int | None = None
+    """Residues of a chain that move together as a rigid block, >= 1 (RTB; HEMNMA's ribosome: 20), which is quicker and
+    stiffens the molecule; of pseudoatoms, neighbours. By default every site moves."""
     n_modes: int = 20
     """Modes to compute, the six rigid ones included, >= 7."""
 
     def __post_init__(self) -> None:
         check_one_of("--force-field", self.force_field, FORCE_FIELDS)
         check_at_least("--n-modes", self.n_modes, 7)
+        if self.block_residues is not None:
+            check_at_least("--block-residues", self.block_residues, 1)
         for option, value in (("--cutoff", self.cutoff), ("--relative-cutoff", self.relative_cutoff)):
             if value is not None:
                 check_positive(option, value)

@@ -36,7 +36,7 @@ def test_relative_cutoff_is_a_percentage(cloud: torch.Tensor, percent: float) ->
 def test_a_loose_piece_is_named_with_a_cutoff_that_holds_it(cloud: torch.Tensor) -> None:
     positions = torch.cat((cloud, cloud[:4] + torch.tensor([40.0, 0.0, 0.0], dtype=torch.float64))).numpy()
     names = [f"A/ALA {row}/CA" for row in range(64)]
-    with pytest.raises(InputError, match=r"2 pieces; 4 sites .* A/ALA 60/CA, A/ALA 61/CA") as caught:
+    with pytest.raises(InputError, match=r"2 pieces.*: chain A, ALA 60 to ALA 63 \(4 sites\):.*--cutoff") as caught:
         check_network(positions, find_pairs(positions, cutoff=8.0), cutoff=8.0, names=names)
     suggestion = suggest_cutoff(positions)
     assert f"{suggestion:.1f} A would do" in str(caught.value)

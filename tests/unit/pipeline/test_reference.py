@@ -65,7 +65,7 @@ def test_blocks_are_residues_of_a_structure_and_neighbours_of_a_map(
     adenylate_kinase_path: Path, map_path: Path
 ) -> None:
     """Rigid blocks only stiffen, the more so the larger they are."""
-    network = NetworkOptions(cutoff=12.0, n_modes=12)
+    network = NetworkOptions(n_modes=12)
     molecules = {
         adenylate_kinase_path: MoleculeOptions(structure=StructureOptions(sites="ca")),
         map_path: MoleculeOptions(pseudoatoms=PseudoatomOptions(target_error=0.05)),
