@@ -49,8 +49,8 @@ def describe_structure(sites: AtomicModel) -> str:
     counts, kept = sites.counts, len(sites.elements)
     if counts is None:
         return ", ".join([*parts, _count(kept, "site")])
-    copies = "" if counts.copies == 1 else f" in the assembly of {counts.copies} copies"
-    parts = [_count(counts.models, "model"), *parts, f"{kept:,} of {counts.atoms:,} atoms kept{copies}"]
+    copies = "" if counts.copies == 1 else f" and their copies (of a chain up to {counts.copies})"
+    parts = [_count(counts.models, "model"), *parts, f"{kept:,} of {counts.atoms:,} atoms{copies} kept"]
     left_out = {
         "not selected": counts.unselected,
         "of other conformations": counts.alternates,

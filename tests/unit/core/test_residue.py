@@ -54,7 +54,7 @@ def test_a_structure_is_described_with_what_was_left_out() -> None:
     counts = StructureCounts(models=3, atoms=1234, unselected=1000, alternates=2, duplicates=1, copies=2, waters=7)
     atoms = make_atoms(("A", 52, "", "SER", "N"), ("A", 52, "A", "SER", "N"), ("B", 1, "", "SER", "N"), counts=counts)
     assert describe_structure(atoms) == (
-        "3 models, 2 chains, 3 residues, 3 of 1,234 atoms kept in the assembly of 2 copies; left out: "
+        "3 models, 2 chains, 3 residues, 3 of 1,234 atoms and their copies (of a chain up to 2) kept; left out: "
         "1,000 not selected, 2 of other conformations, 1 repeated, 7 of waters"
     )
     assert describe_structure(make_atoms(("A", 1, "", "SER", "N"))) == "1 chain, 1 residue, 1 site"
