@@ -18,9 +18,11 @@ def compute_b_variances(atoms: AtomicModel) -> Float[Tensor, "atoms"]:
     Raises
     ------
     InputError
-        If a B-factor is negative or absurd: the column holds something else.
+        If a B-factor is negative or absurd (the column holds something else), or all are 0 (it holds nothing).
     """
     values = atoms.b_factors.double()
+    if not values.any():
+        raise InputError(f"{atoms.source} has no B-factors, all are 0: leave --file-b-factors out.")
     bad = ((values < 0) | (values > LARGEST_B_FACTOR) | ~values.isfinite()).nonzero().reshape(-1)
     if len(bad):
         first = int(bad[0])
