@@ -13,7 +13,14 @@ from deephemnma.modes.ensemble import PrincipalComponents, compute_principal_com
 from deephemnma.modes.imported import make_imported_modes
 from deephemnma.pipeline.ensemble import open_ensemble
 from deephemnma.pipeline.proposal import format_numbers
-from deephemnma.pipeline.reference import Molecule, Reference, is_map, load_molecule, read_or_compute_modes
+from deephemnma.pipeline.reference import (
+    Molecule,
+    Reference,
+    is_map,
+    load_molecule,
+    make_reference,
+    read_or_compute_modes,
+)
 from deephemnma.settings.basis import BasisOptions
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
@@ -66,7 +73,7 @@ def read_or_make_modes(path: Path, options: MoleculeOptions, basis: BasisOptions
         if is_map(path) or (molecule := load_molecule(path, options)).sites is None:
             raise InputError(f"{path} has no atoms: --ensemble needs a structure whose atoms the conformations share.")
         modes, facts = _compute_components(molecule, path, options, basis)
-    return Reference(molecule.model, modes, molecule.sites, molecule.likeness), facts
+    return make_reference(molecule, modes), facts
 
 
 def describe_modes(modes: Modes) -> str:

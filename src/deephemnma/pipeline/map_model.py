@@ -15,7 +15,7 @@ from deephemnma.reference.pseudoatom import Pseudoatoms, invert, low_pass, make_
 from deephemnma.settings.pseudoatom import PseudoatomOptions
 
 
-def make_map_model(path: Path, options: PseudoatomOptions, *, width: float | None) -> GaussianModel:
+def make_map_model(path: Path, options: PseudoatomOptions, *, width: float | None) -> Pseudoatoms:
     """Read a map and return the pseudoatoms that stand for it; how well they do is announced."""
     density = read_map(path, voxel_size=options.voxel_size)
     if options.invert:
@@ -34,7 +34,7 @@ def make_map_model(path: Path, options: PseudoatomOptions, *, width: float | Non
             advance=_follow(options.target_error, advance),
         )
     announce(describe_pseudoatoms(found, density.source))
-    return found.model
+    return found
 
 
 def read_pseudoatom_model(path: Path, *, width: float | None) -> GaussianModel:

@@ -4,19 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from deephemnma.io.atomic import write_beside
+from deephemnma.io.pseudoatom import write_pseudoatoms
 from deephemnma.io.reference import write_reference
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import check_movie, write_mode_movies
 from deephemnma.pipeline.basis import read_or_make_modes
 from deephemnma.pipeline.known_motion import find_structure_options
 from deephemnma.pipeline.proposal import PROPOSAL_FILE, write_proposal
-from deephemnma.pipeline.reference import MODES_FILE, SITES_FILE
+from deephemnma.pipeline.reference import MODES_FILE, PSEUDOATOM_FILE, SITES_FILE
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
 from deephemnma.pipeline.report.mode_table import make_choice_table
 from deephemnma.pipeline.report.table import format_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
 from deephemnma.pipeline.survey import ModeSurvey, make_survey_table, summarize_survey, survey_modes
 from deephemnma.reference.gaussian_fit import Likeness
+from deephemnma.reference.target import Approximation
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.stage.modes import ModesStage
 
@@ -28,7 +30,8 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
     """Compute the normal modes of a structure or map, and propose which to estimate.
 
     Writes `modes.npz` (which every other stage takes as reference), what is known of each mode (`modes.csv`, the same
-    as text and as the picture `modes.png`), the proposal (`proposal.json`), the sites (`sites.cif`) and a multi-model
+    as text and as the picture `modes.png`), the proposal (`proposal.json`), the sites (`sites.cif`, or the pseudoatoms
+    of a map, as Xmipp writes them, `sites.pdb`) and a multi-model
     PDB (mmCIF for large structures) of each mode but the rigid ones. For principal components also the amplitudes of
     the conformations that they are of (`frames.csv`).
 
@@ -54,6 +57,8 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
     if reference.sites is not None:
         frame = reference.sites.positions[None]
         write_models(stage.path / SITES_FILE, reference.sites, frame)
+    elif bool((reference.model.widths == reference.model.widths[0]).all()):
+        write_pseudoatoms(stage.path / PSEUDOATOM_FILE, reference.model)
     structure = find_structure_options(settings.reference, settings.molecule.structure)
     survey = survey_modes(reference, settings.choice, structure=structure)
     _write_survey(survey, settings.choice, stage.path, more=basis.columns)
@@ -66,6 +71,7 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
         **basis.facts,
         "radius (A)": reference.model.radius,
         **_describe_likeness(reference.likeness),
+        **_describe_approximation(reference.approximation),
     }
     return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
 
@@ -87,3 +93,13 @@ def _describe_likeness(likeness: Likeness | None) -> dict[str, str]:
         return {}
     told = f"{likeness.after:.4f} ({likeness.before:.4f} before weights and widths were fitted)"
     return {f"correlation with all atoms to {likeness.resolution:g} A": told}
+
+
+def _describe_approximation(approximation: Approximation | None) -> dict[str, str | float]:
+    if approximation is None:
+        return {}
+    return {
+        "error of the pseudoatoms (mean, of the density's range)": f"{100 * approximation.mean_error:.1f} %",
+        "the same as relative L2 norm": f"{100 * approximation.relative_error:.1f} %",
+        "correlation with the map": round(approximation.correlation, 4),
+    }
