@@ -136,7 +136,8 @@ def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> No
         axes.fill_between(across, place, place + height, color=colour, alpha=0.28, lw=0)
         axes.plot(across, place + height, color=colour, lw=1.1)
         axes.axhline(place, color=colour, lw=0.6)
-    axes.set_title(f"displacement of each residue at 1 Å RMSD (rows are {step:.1f} Å apart)", fontsize=9, loc="left")
+    unit = "residue" if survey.reference.sites is not None else "slice"
+    axes.set_title(f"displacement of each {unit} at 1 Å RMSD (rows are {step:.1f} Å apart)", fontsize=9, loc="left")
     _tidy(axes)
     axes.grid(visible=False)
     axes.set_yticks(places, [name for name, _, _ in rows])
