@@ -26,7 +26,7 @@ def run_and_report(
         Its folder.
     advice
         The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
-        these options as they were given, or for what is to be filled in, ``{proposal}`` for the modes proposed.
+        these options as they were given, or for what is to be filled in (``{molecule}``: the last without modes), ``{proposal}`` for the modes proposed.
     table
         Name of a text file among the results, to be printed above the summary.
     """
@@ -50,7 +50,7 @@ def run_and_report(
 def _repeat_options(settings: Any) -> dict[str, str]:
     """Return the options that the next command needs as well, as they are written on the command line."""
     options = {"particles": "--particles STAR", "estimates": "--estimates ESTIMATES"}
-    options["reference"] = "--reference REF --modes 7-9"
+    options["reference"], options["molecule"] = "--reference REF --modes 7-9", "REF"
     for name in ("particles", "estimates"):
         if isinstance(path := getattr(settings, name, None), Path):
             options[name] = f"--{name} {quote(str(path))}"
@@ -60,6 +60,7 @@ def _repeat_options(settings: Any) -> dict[str, str]:
     if hasattr(given, "modes"):
         words = ["--reference", str(given.reference), "--modes", given.modes, *_list_changed(given.molecule)]
         options["reference"] = " ".join(map(quote, words))
+        options["molecule"] = " ".join(map(quote, (str(given.reference), *_list_changed(given.molecule))))
     return options
 
 

@@ -2,6 +2,7 @@
 
 STAGES = (
     "modes",
+    "fit",
     "observability",
     "simulate",
     "prepare",

@@ -1,0 +1,67 @@
+"""A motion that was found in a map: ``motion.npz``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.core.error import InputError
+from deephemnma.io.atomic import require_file, write_beside
+
+MOTION_FILE = "motion.npz"
+KEYS = ("numbers", "amplitudes", "standard_deviations", "positions", "displacements")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the sites of a reference have moved, apart from moving as a whole.
+
+    Attributes
+    ----------
+    numbers
+        Of the modes that moved.
+    amplitudes, standard_deviations
+        A.
+    positions
+        Of the reference, in the frame of its file, A.
+    displacements
+        Of each site in the same frame, A: the sum of amplitudes times modes.
+    """
+
+    numbers: tuple[int, ...]
+    amplitudes: Float[Tensor, "modes"]
+    standard_deviations: Float[Tensor, "modes"]
+    positions: Float[Tensor, "sites 3"]
+    displacements: Float[Tensor, "sites 3"]
+
+
+def write_motion(path: Path | str, motion: Motion) -> None:
+    """Write `motion` as ``.npz``."""
+    arrays = {name: getattr(motion, name).double().numpy() for name in KEYS[1:]}
+    with write_beside(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, numbers=np.array(motion.numbers, dtype=np.int64), **arrays)
+
+
+def read_motion(path: Path | str) -> Motion:
+    """Read what :func:`write_motion` wrote; `path` may be its folder.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not ``.npz``, or lacks an array.
+    """
+    path = Path(path)
+    path = require_file(path / MOTION_FILE if path.is_dir() else path, "a motion (motion.npz of `deephemnma fit`)")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} cannot be read as motion.npz ({error}): make it with `deephemnma fit`.") from None
+    missing = [name for name in KEYS if name not in arrays]
+    if missing:
+        raise InputError(f"{path} lacks the array {missing[0]!r}: make it again with `deephemnma fit`.")
+    numbers = tuple(int(number) for number in arrays["numbers"])
+    return Motion(numbers, *(torch.from_numpy(arrays[name]) for name in KEYS[1:]))

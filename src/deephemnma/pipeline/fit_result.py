@@ -1,0 +1,198 @@
+"""The files of a flexible fit."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+
+from deephemnma.core.rotation import compute_geodesic_angle
+from deephemnma.core.superposition import compute_rmsd
+from deephemnma.io.atomic import write_beside
+from deephemnma.io.motion import MOTION_FILE, Motion, write_motion
+from deephemnma.io.structure_writer import write_models
+from deephemnma.pipeline.animation import choose_extension
+from deephemnma.pipeline.fit_picture import draw_fit
+from deephemnma.pipeline.reference import Reference
+from deephemnma.pipeline.report.table import Table, format_table
+from deephemnma.reference.fit_placement import Placement, place_sites
+from deephemnma.reference.fit_quality import Agreement
+from deephemnma.reference.fit_result import FitStatus, MapFit
+
+PICTURE_DPI = 110
+ADVICE = {
+    FitStatus.CONVERGED: "converged",
+    FitStatus.NOT_CONVERGED: "not converged: take a coarser --resolution, or fewer --modes",
+    FitStatus.POOR: "POOR: no more than the overall shape of the map is explained; try --search, check the map's "
+    "handedness and that it is this molecule, or give it a --map-mask",
+    FitStatus.OUTSIDE: "OUTSIDE: sites have left the piece of the map that was fitted into; do not trust this, try "
+    "fewer --modes or a --map-mask",
+    FitStatus.AMBIGUOUS: "AMBIGUOUS: another docking explains the map about as well (by symmetry?)",
+}
+"""What to say of each status."""
+
+
+@dataclass(frozen=True)
+class FoundFit:
+    """A fit and what is known of it.
+
+    Attributes
+    ----------
+    fit
+        The fit.
+    start
+        Where the file of the reference has it.
+    agreements
+        Of start, rigid and flexible with the map.
+    frequencies
+        1/A, of the shells of the agreements.
+    """
+
+    fit: MapFit
+    start: Placement
+    agreements: dict[str, Agreement]
+    frequencies: Float[Tensor, "shells"]
+
+
+def write_fit(folder: Path, reference: Reference, result: FoundFit, *, text: str) -> None:
+    """Write everything into `folder`."""
+    modes, fit = make_mode_frame(reference, result.fit), result.fit
+    with write_beside(folder / "fit.csv") as path:
+        modes.to_csv(path, index=False)
+    with write_beside(folder / text) as path:
+        path.write_text(f"{_make_mode_text(modes)}\n\n{_make_agreement_text(result)}\n", encoding="utf8")
+    with write_beside(folder / "fsc.csv") as path:
+        make_shell_frame(result).to_csv(path, index=False)
+    with write_beside(folder / "fit.json") as path:
+        path.write_text(json.dumps(make_record(reference, result, modes), indent=2) + "\n", encoding="utf8")
+    with write_beside(folder / "fit.png") as path:
+        draw_fit(fit.levels, modes, make_shell_frame(result)).savefig(path, dpi=PICTURE_DPI)
+    extension = choose_extension(reference)
+    for name, placement in (("fitted", fit.flexible), ("docked", fit.rigid)):
+        sites = place_sites(reference.model, reference.modes, placement)
+        write_models(folder / f"{name}{extension}", reference.sites, sites[None])
+    write_motion(folder / MOTION_FILE, _make_motion(reference, fit))
+
+
+def _make_motion(reference: Reference, fit: MapFit) -> Motion:
+    model, modes, amplitudes = reference.model, reference.modes, fit.flexible.amplitudes
+    moved = modes.displace(model.positions.double(), amplitudes[None])[0] if modes.n_modes else model.positions
+    return Motion(
+        modes.numbers,
+        amplitudes,
+        fit.standard_deviations[: modes.n_modes],
+        model.positions + model.center,
+        moved - model.positions,
+    )
+
+
+def make_mode_frame(reference: Reference, fit: MapFit) -> pd.DataFrame:
+    """Return one row a mode: how far it went, and its share of the motion's mean square."""
+    root, squares = reference.model.n_sites**0.5, fit.flexible.amplitudes.square()
+    columns = {
+        "mode": reference.modes.numbers,
+        "amplitude_angstrom": fit.flexible.amplitudes.tolist(),
+        "sd_angstrom": fit.standard_deviations[: reference.modes.n_modes].tolist(),
+        "rmsd_angstrom": (squares.sqrt() / root).tolist(),
+        "share": (squares / squares.sum().clamp_min(1e-300)).tolist(),
+    }
+    return pd.DataFrame(columns)
+
+
+def make_shell_frame(result: FoundFit) -> pd.DataFrame:
+    """Return one row a shell: its Fourier shell correlation with each placement."""
+    shells = {name: each.shells.tolist() for name, each in result.agreements.items()}
+    return pd.DataFrame({"frequency_per_angstrom": result.frequencies.tolist()} | shells)
+
+
+def _make_mode_text(modes: pd.DataFrame) -> str:
+    rows = tuple(
+        (
+            f"{row.mode:.0f}",
+            f"{row.amplitude_angstrom:+.1f}",
+            f"{row.sd_angstrom:.1f}",
+            f"{row.rmsd_angstrom:.2f}",
+            f"{row.share:.1%}",
+        )
+        for row in modes.itertuples()
+    )
+    return format_table(
+        Table(("mode", "amplitude [Å]", "error bar [Å]", "RMSD [Å]", "share"), rows, ("ours",) * len(rows))
+    )
+
+
+def _make_agreement_text(result: FoundFit) -> str:
+    head = ("", "correlation", "in the molecule", "free")
+    rows = tuple(
+        (name, f"{each.overall:.4f}", f"{each.masked:.4f}", "–" if each.free is None else f"{each.free:.3f}")
+        for name, each in result.agreements.items()
+    )
+    return format_table(Table(head, rows, ("ours",) * len(rows)))
+
+
+def make_record(reference: Reference, result: FoundFit, modes: pd.DataFrame) -> dict[str, Any]:
+    """Return all figures, as JSON has them."""
+    fit, bars = result.fit, result.fit.standard_deviations
+    m = reference.modes.n_modes
+    return {
+        "status": str(fit.status),
+        "resolution_angstrom": fit.resolution,
+        "modes": modes.to_dict("records"),
+        "rotation_matrix": fit.flexible.rotation.tolist(),
+        "rotation_deg": _measure_turn(fit.flexible),
+        "rotation_sd_deg": bars[m : m + 3].rad2deg().tolist(),
+        "shift_angstrom": fit.flexible.shift.tolist(),
+        "shift_sd_angstrom": bars[m + 3 :].tolist(),
+        "center_angstrom": reference.model.center.tolist(),
+        "agreement": {
+            name: {"correlation": each.overall, "masked_correlation": each.masked, "free_correlation": each.free}
+            for name, each in result.agreements.items()
+        },
+        "rmsd_angstrom": measure_motion(reference, result),
+        "temperature": None if math.isinf(fit.temperature) else fit.temperature,
+        "levels": [
+            {
+                "resolution_angstrom": level.resolution,
+                "correlation_rigid": level.rigid,
+                "correlation_flexible": level.flexible,
+                "amplitudes_angstrom": level.amplitudes.tolist(),
+            }
+            for level in fit.levels
+        ],
+    }
+
+
+def measure_motion(reference: Reference, result: FoundFit) -> dict[str, float]:
+    """Return how far the sites moved, A, root mean square: by the modes alone, and from the file to the fit."""
+    model, modes, fit = reference.model, reference.modes, result.fit
+    first, last = (place_sites(model, modes, each) for each in (result.start, fit.flexible))
+    amplitudes = fit.flexible.amplitudes
+    return {"by modes": float(amplitudes.norm()) / model.n_sites**0.5, "in all": float(compute_rmsd(first, last))}
+
+
+def _measure_turn(placement: Placement) -> float:
+    identity = placement.rotation.new_tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    return math.degrees(float(compute_geodesic_angle(placement.rotation, identity)))
+
+
+def describe_fit(reference: Reference, result: FoundFit) -> dict[str, Any]:
+    """Return the summary."""
+    moved = measure_motion(reference, result)
+    flexible, rigid = result.agreements["flexible"], result.agreements["rigid"]
+    summary = {
+        "status": ADVICE[result.fit.status],
+        "resolution of the fit (A)": result.fit.resolution,
+        "moved by the modes (A RMSD)": moved["by modes"],
+        "rotation (deg)": _measure_turn(result.fit.flexible),
+        "shift (A)": float(result.fit.flexible.shift.norm()),
+        "moved in all (A RMSD)": moved["in all"],
+    }
+    if flexible.free is not None:
+        verb = "improve" if flexible.free > rigid.free else "do NOT improve"
+        change = f"{rigid.free:.3f} to {flexible.free:.3f}"
+        summary["beyond the resolution of the fit"] = f"the modes {verb} the correlation ({change})"
+    return summary
