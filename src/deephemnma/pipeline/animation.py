@@ -19,7 +19,7 @@ from deephemnma.settings.animation import AnimationOptions, MovieOptions
 
 ATOMS_OF_PDB = 100_000
 BYTES_A_SITE = {"pdb": 81, "cif": 90, "dcd": 12}
-MOST_BYTES = 500e6  # of the models of all modes, where the user names none
+MOST_BYTES = 200e6  # of the models of all modes, where the user names none
 BALL = 0.5  # of the distance to the nearest site
 
 

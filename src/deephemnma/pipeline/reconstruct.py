@@ -15,12 +15,16 @@ from deephemnma.core.structure import DensityMap
 from deephemnma.distributed.device import choose_device, choose_workers
 from deephemnma.distributed.pool import map_blocks
 from deephemnma.io.atomic import write_beside, write_folder_beside
-from deephemnma.io.density import write_map
+from deephemnma.io.chimerax import write_map_script
+from deephemnma.io.density import read_map, write_map
 from deephemnma.io.landscape import read_landscape
 from deephemnma.io.particles import ParticleStack
 from deephemnma.io.star import write_particle_star
+from deephemnma.io.structure_writer import write_models
 from deephemnma.landscape.group import compute_centroids, list_members
 from deephemnma.metrics.fsc import compute_fsc, find_crossing
+from deephemnma.pipeline.animation import choose_extension
+from deephemnma.pipeline.deformation import check_deformation, displace_reference
 from deephemnma.pipeline.fsc import read_curve, write_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
 from deephemnma.pipeline.particles import find_file, load_estimates, load_particles, match_estimates
@@ -32,15 +36,17 @@ from deephemnma.reconstruction.model_map import make_model_map
 from deephemnma.settings.stage.reconstruct import ReconstructStage
 
 GROUPS_FILE = "groups.csv"
+CONTOUR = 3  # standard deviations above the mean, where maps are contoured at first
 HALVES_FSC, MODEL_FSC, MAP_FILE = "fsc_halves.csv", "fsc_model.csv", "map.mrc"
 
 
 def run_reconstruct(settings: ReconstructStage, *, output: Path | str) -> Path:
     """Rebuild a map of each group of images.
 
-    Writes for each group a folder `group_1` ... with `map.mrc`, `half_1.mrc`, `half_2.mrc`, `model.mrc` (of the
-    reference at the group's mean conformation), `fsc_halves.csv`, `fsc_model.csv` and `particles.star` (the group's
-    images with all columns, for other programs); and `groups.csv`, a row a group.
+    Writes for each group a folder `group_1` ... with `map.mrc`, `half_1.mrc`, `half_2.mrc`, the reference at the
+    group's mean conformation as `model.mrc` and as `model.pdb` (mmCIF for large structures), `fsc_halves.csv`,
+    `fsc_model.csv` and `particles.star` (the group's images with all columns, for other programs); and `groups.csv`, a
+    row a group, and `maps.cxc`, which plays the maps in ChimeraX.
 
     Parameters
     ----------
@@ -59,6 +65,7 @@ def run_reconstruct(settings: ReconstructStage, *, output: Path | str) -> Path:
 
 def _reconstruct(settings: ReconstructStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
+    check_deformation(reference, settings.deformation)
     members = _find_members(settings)
     large = [number for number, rows in enumerate(members) if len(rows) >= settings.reconstruction.min_images]
     if not large:
@@ -75,6 +82,7 @@ def _reconstruct(settings: ReconstructStage, stage: StageFolder) -> dict[str, An
     rows = [_summarize(stage.path, number, n_images=len(members[number])) for number in large]
     with write_beside(stage.path / GROUPS_FILE) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
+    _write_script(stage.path, [row["folder"] for row in rows])
     resolutions = ", ".join(f"{row['resolution_model_0.5']:.1f}" for row in rows)
     return {"maps": len(rows), "0.5-FSC with the model of each group (A)": resolutions}
 
@@ -96,7 +104,7 @@ def _prepare(settings: ReconstructStage, reference: Reference, output: Path) -> 
     landscape = read_landscape(find_file(settings.landscape, LANDSCAPE_FILE))
     centroids = landscape.to_amplitudes(compute_centroids(landscape))
     modes = reference.modes.select(landscape.mode_numbers)
-    conformations = modes.displace(reference.model.positions, centroids)
+    conformations = displace_reference(reference, centroids, modes=modes, options=settings.deformation)
 
     def reconstruct(number: int) -> None:
         with write_folder_beside(_get_folder(output, number)) as beside:
@@ -118,6 +126,8 @@ def _write_group(
     densities = {MAP_FILE: maps.full, "half_1.mrc": maps.first, "half_2.mrc": maps.second, "model.mrc": model}
     for name, density in densities.items():
         write_map(folder / name, _place(density, model))
+    placed = (positions + reference.model.center)[None]
+    write_models(folder / f"model{choose_extension(reference)}", reference.sites, placed)
     write_curve(folder / HALVES_FSC, maps.curve)
     write_curve(folder / MODEL_FSC, compute_fsc(maps.full, model))
     write_particle_star(
@@ -142,6 +152,12 @@ def _summarize(output: Path, number: int, *, n_images: int) -> dict[str, Any]:
         "resolution_model_0.143": find_crossing(model, 0.143),
         "folder": folder.name,
     }
+
+
+def _write_script(output: Path, folders: list[str]) -> None:
+    maps = [f"{folder}/{MAP_FILE}" for folder in folders]
+    values = read_map(output / maps[0]).values
+    write_map_script(output / "maps.cxc", maps, level=float(values.mean() + CONTOUR * values.std()))
 
 
 def _get_folder(output: Path, number: int) -> Path:

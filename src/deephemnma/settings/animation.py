@@ -55,7 +55,7 @@ class AnimationOptions:
     animation_frames: int = 21
     """Models of each mode, >= 3."""
     animation_modes: str | None = None
-    """Modes that become models: "7-9"; "" for none; by default all, or as many as make 500 MB, softest first."""
+    """Modes that become models: "7-9"; "" for none; by default all, or as many of the softest as make 200 MB."""
     movie: MovieOptions = field(default_factory=MovieOptions)
 
     @property

@@ -11,7 +11,9 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status
+from deephemnma.io.density import read_map
 from deephemnma.io.particles import read_particles
+from deephemnma.io.structure import read_structure
 from deephemnma.io.table import read_estimates
 from deephemnma.pipeline.manifest import read_manifest
 from deephemnma.pipeline.project import run_project
@@ -109,6 +111,22 @@ def test_what_was_simulated_is_found(project: Path) -> None:
         assert set(others.names) == ambiguous
         assert (found.amplitudes - true.amplitudes).abs().median() < 8
         assert (found.poses.shifts - true.poses.shifts).abs().median() < 0.5
+
+
+@pytest.mark.slow
+def test_scripts_for_chimerax_open_what_is_there(project: Path) -> None:
+    scripts = sorted((project / "run").rglob("*.cxc"))
+    assert [script.name for script in scripts] == ["mode_07.cxc", "mode_08.cxc", "animation.cxc", "maps.cxc"]
+    for script in scripts:
+        opened = [line.split()[1] for line in script.read_text().splitlines() if line.startswith("open ")]
+        assert opened
+        assert all((script.parent / name).is_file() for name in opened)
+    # The model that goes with a map lies in it, as model.mrc does.
+    group = project / "run" / "10_reconstruct" / "group_1"
+    density, model = read_map(group / "model.mrc"), read_structure(group / "model.pdb")
+    voxels = ((model.positions - density.origin) / density.voxel_size).round().long()
+    inside = density.values[voxels[:, 2], voxels[:, 1], voxels[:, 0]]
+    assert inside.mean() > 10 * density.values.mean()
 
 
 @pytest.mark.slow

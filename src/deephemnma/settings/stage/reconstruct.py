@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deephemnma.settings.animation import DeformationOptions
 from deephemnma.settings.check import check_at_least
 from deephemnma.settings.reconstruct import ReconstructSettings
 from deephemnma.settings.stage.reference import ReferenceOptions
@@ -22,6 +23,7 @@ class ReconstructStage:
     datadir: Path | None = None
     """Folder that the image paths in the star file start from, if they do not resolve by themselves."""
     reconstruction: ReconstructSettings = field(default_factory=ReconstructSettings)
+    deformation: DeformationOptions = field(default_factory=DeformationOptions)
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     workers: int = 0
