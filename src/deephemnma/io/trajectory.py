@@ -15,7 +15,7 @@ from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file
 
 TRAJECTORY_SUFFIXES = (".dcd", ".xtc", ".trr", ".nc")
-BLOCK_COORDINATES = 1 << 23  # 64 MiB
+BLOCK_COORDINATES = 1 << 21  # 16 MiB
 
 
 def is_trajectory(path: Path) -> bool:
@@ -44,7 +44,7 @@ def count_frames(path: Path | str) -> tuple[int, int]:
 
 
 def read_frames(path: Path | str) -> Iterator[Float[Tensor, "frames atoms 3"]]:
-    """Yield the coordinates of a trajectory, A, float64, in blocks of some 64 MiB."""
+    """Yield the coordinates of a trajectory, A, float64, in blocks of some 16 MiB."""
     path, chemfiles = require_file(path, "a trajectory"), _import_chemfiles(path)
     frames: list[Float[np.ndarray, "atoms 3"]] = []
     with _open(path, chemfiles) as trajectory:
