@@ -26,7 +26,8 @@ def run_and_report(
         Its folder.
     advice
         The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
-        these options as they were given, or for what is to be filled in (``{molecule}``: the last without modes), ``{proposal}`` for the modes proposed.
+        these options as they were given, or for what is to be filled in (``{molecule}``: the last without modes),
+        ``{proposal}`` for the modes proposed.
     table
         Name of a text file among the results, to be printed above the summary.
     """
