@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench bench-estimation bench-map-only bench-projectors clean
+.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-map-only bench-projectors clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -48,6 +48,14 @@ bench-projectors: $(STAMP)
 # Estimate, train, predict and refine with a map as the only reference, beside the same with the atoms: some 20 minutes.
 bench-map-only: $(STAMP)
 	$(BIN)/python benchmarks/map_only.py --results "$(RESULTS)"
+
+# Bonds and contacts under straight lines and turning blocks, and which comes nearer to 1AKE: half a minute.
+bench-deformation: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/deformation.py --data "$(DATA)" --results "$(RESULTS)"
+
+# Bead models beside all atoms, from adenylate kinase to an 80S ribosome: about four minutes of one core.
+bench-beads: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/beads.py --data "$(DATA)" --results "$(RESULTS)"
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000
