@@ -86,8 +86,9 @@ def make_atom_table(model: gemmi.Model, *, source: str) -> AtomTable:
     )
     lost = np.flatnonzero(~(np.abs(table.positions) < FARTHEST).all(axis=1))
     if len(lost):
+        row = int(lost[0])
         raise InputError(
-            f"{source}: atom {table.name_atom(int(lost[0]))} is at {table.positions[lost[0]].tolist()} A, which is no place "
+            f"{source}: atom {table.name_atom(row)} is at {table.positions[row].tolist()} A, which is no place "
             f"({len(lost)} such atom(s)): correct or remove it in the file."
         )
     return table
