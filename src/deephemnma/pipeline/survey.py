@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
+from deephemnma.core.model import Basis
 from deephemnma.core.residue import describe_structure
-from deephemnma.io.structure import read_structure
 from deephemnma.modes.analysis import make_mode_table
 from deephemnma.modes.choice import Proposal, propose_modes
-from deephemnma.modes.correspondence import match_sites
 from deephemnma.modes.fluctuation import (
     Agreement,
     compute_b_factor_agreement,
@@ -22,11 +21,13 @@ from deephemnma.modes.fluctuation import (
     compute_variances,
     find_flexible,
 )
-from deephemnma.modes.motion import Explanation, Motion, explain_motion, make_motion
+from deephemnma.modes.motion import Explanation, Motion, explain_motion
+from deephemnma.pipeline.known_motion import find_motion
 from deephemnma.pipeline.observability import MODES_TABLE
 from deephemnma.pipeline.proposal import format_numbers
 from deephemnma.pipeline.reference import Reference
 from deephemnma.settings.choice import ChoiceOptions
+from deephemnma.settings.structure import StructureOptions
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ModeSurvey:
     agreement
         With the B-factors; None where there are none.
     motion, explanation
-        Towards a second structure, and what the modes have of it; None where none was given.
+        Towards a second structure or map, and what the modes have of it; None where none was given.
     seen
         Share of the images that show a mode, by number; empty where no observability was given.
     facts
@@ -58,10 +59,23 @@ class ModeSurvey:
     facts: dict[str, Any]
 
 
-def survey_modes(reference: Reference, options: ChoiceOptions) -> ModeSurvey:
-    """Gather what can be known of the modes, and propose some."""
+def survey_modes(
+    reference: Reference, options: ChoiceOptions, *, structure: StructureOptions | None = None
+) -> ModeSurvey:
+    """Gather what can be known of the modes, and propose some.
+
+    Parameters
+    ----------
+    reference
+        With all modes.
+    options
+        What is known besides.
+    structure
+        How the sites were made from atoms; as by default if None.
+    """
     facts: dict[str, Any] = {} if reference.sites is None else {"structure": describe_structure(reference.sites)}
-    motion = None if options.towards is None else _find_motion(reference, options.towards, facts)
+    motion, told = find_motion(reference, options, structure=structure or StructureOptions())
+    facts |= told
     seen = {} if options.observability is None else read_seen(options.observability)
     proposal = propose_modes(
         reference.modes,
@@ -82,7 +96,8 @@ def make_survey_table(survey: ModeSurvey) -> pd.DataFrame:
     modes = survey.reference.modes
     variances = compute_variances(modes)
     frame = pd.DataFrame(make_mode_table(modes))
-    frame["frequency_ratio"] = compute_frequency_ratios(modes).numpy()
+    if modes.basis != Basis.PRINCIPAL_COMPONENTS:
+        frame["frequency_ratio"] = compute_frequency_ratios(modes).numpy()
     frame["fluctuation_share"] = (variances / variances.sum()).numpy()
     if survey.agreement is not None:
         frame["b_factor_correlation"] = survey.agreement.single.numpy()
@@ -137,30 +152,6 @@ def average_by_residue(values: Float[Tensor, "rows sites"], residues: Tensor) ->
     count = int(residues.max()) + 1
     total = torch.zeros(len(values), count, dtype=values.dtype).index_add_(1, residues, values)
     return total / torch.bincount(residues, minlength=count)
-
-
-def _find_motion(reference: Reference, path: Path, facts: dict[str, Any]) -> Motion:
-    if reference.sites is None:
-        raise InputError(
-            f"--towards {path} cannot be compared with pseudoatoms, which have no names: fit the modes into a map of "
-            "the second state with `deephemnma fit`."
-        )
-    end = read_structure(path)
-    pairs = match_sites(reference.sites, end)
-    motion = make_motion(
-        reference.sites.positions[pairs.first], end.positions[pairs.second], sites=pairs.first, source=path.name
-    )
-    facts[f"towards {path.name}"] = (
-        f"RMSD {motion.rmsd:.2f} A over {len(motion.sites):,} of {reference.model.n_sites:,} sites that both have"
-    )
-    if pairs.renamed:
-        facts["chains under other names there"] = ", ".join(
-            f"{first} is {second}" for first, second in pairs.renamed.items()
-        )
-    absent = sorted(set(reference.sites.chains.tolist()) - set(pairs.chains))
-    if absent:
-        facts["chains without a counterpart there"] = ", ".join(absent)
-    return motion
 
 
 def _describe_knowledge(

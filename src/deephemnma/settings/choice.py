@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from deephemnma.core.error import InputError
 from deephemnma.settings.check import check_at_least, check_between
 
 
@@ -13,6 +14,8 @@ class ChoiceOptions:
     towards: Path | None = None
     """A second structure of the molecule (PDB or mmCIF), such as another state of it: tells how much of the way there
     each mode goes."""
+    fit: Path | None = None
+    """Instead of --towards: the folder that `deephemnma fit` wrote for these modes, with the motion found in a map."""
     observability: Path | None = None
     """Folder that `deephemnma observability` wrote for these modes: those that most images do not show are not
     proposed."""
@@ -22,5 +25,7 @@ class ChoiceOptions:
     """Modes to propose at the most, >= 1."""
 
     def __post_init__(self) -> None:
+        if self.towards is not None and self.fit is not None:
+            raise InputError("Give either --towards or --fit, not both: modes are chosen by one motion.")
         check_between("--lowest-collectivity", self.lowest_collectivity, 0, 1)
         check_at_least("--most-modes", self.most_modes, 1)

@@ -8,6 +8,8 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel
+from deephemnma.io.motion import MOTION_FILE, write_motion
+from deephemnma.io.motion import Motion as FittedMotion
 from deephemnma.io.structure import read_structure
 from deephemnma.io.structure_writer import write_models
 from deephemnma.modes.normal_modes import compute_modes
@@ -129,3 +131,38 @@ def test_sites_of_the_folder_are_those_of_the_structure(folder: Path, adenylate_
     stored = read_structure(folder / "sites.cif")
     assert set(stored.atom_names.tolist()) == {"CA"}
     assert len(stored.elements) == (read_structure(adenylate_kinase_path).atom_names == "CA").sum()
+
+
+def test_a_fit_says_which_modes_moved(folder: Path, tmp_path: Path) -> None:
+    reference = read_or_compute_modes(folder, MoleculeOptions())
+    chosen = reference.modes.select([7, 9, 13])
+    amplitudes = torch.tensor([5.0, 60.0, -30.0], dtype=torch.float64)
+    displacements = torch.einsum("m,msx->sx", amplitudes, chosen.vectors)
+    positions = reference.model.positions + reference.model.center
+    write_motion(
+        tmp_path / MOTION_FILE, FittedMotion(chosen.numbers, amplitudes, torch.ones(3), positions, displacements)
+    )
+    survey = survey_modes(reference, ChoiceOptions(fit=tmp_path))
+    assert survey.proposal.numbers == (9, 13)
+    assert survey.explanation.amplitudes[8] == pytest.approx(60, abs=1e-6)
+    assert "9: +60 ± 1" in next(iter(value for name, value in survey.facts.items() if name.startswith("motion of")))
+    elsewhere = replace(reference, model=replace(reference.model, center=reference.model.center + 5))
+    with pytest.raises(InputError, match="--fit"):
+        survey_modes(elsewhere, ChoiceOptions(fit=tmp_path))
+    with pytest.raises(InputError, match="either --towards or --fit"):
+        ChoiceOptions(fit=tmp_path, towards=tmp_path)
+
+
+def test_beads_at_centres_are_compared_with_such_beads(adenylate_kinase_path: Path, tmp_path: Path) -> None:
+    """The same structure moved as a whole: no motion, though no atom lies where a bead does; also from a folder."""
+    atoms = read_structure(adenylate_kinase_path)
+    other = tmp_path / "other.pdb"
+    write_models(other, atoms, atoms.positions[None] + 30)
+    options = MoleculeOptions(
+        structure=StructureOptions(sites="residue", residues_per_bead=3), network=NetworkOptions(cutoff=20.0, n_modes=8)
+    )
+    stage = ModesStage(adenylate_kinase_path, molecule=options, animation=FEW_FRAMES)
+    folder = run_modes(stage, output=tmp_path / "beads")
+    again = ModesStage(folder, choice=ChoiceOptions(towards=other), animation=FEW_FRAMES)
+    summary = read_manifest(run_modes(again, output=tmp_path / "again")).summary
+    assert summary["towards other.pdb"].startswith("RMSD 0.00 A over 7")
