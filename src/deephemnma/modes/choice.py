@@ -137,5 +137,5 @@ def _explain(modes: Modes, share: float, motion: Motion | None) -> str:
     whole = compute_explained_share(modes.select(flexible), motion)
     return (
         f"the fewest modes that hold {KNOWN_SHARE:.0%} of what modes {span} explain ({whole:.0%}) of the motion "
-        f"towards {motion.source}, largest overlap first: these hold {share:.0%} of the motion"
+        f"{motion.source}, largest overlap first: these hold {share:.0%} of the motion"
     )

@@ -29,7 +29,7 @@ class Motion:
     displacements
         From there to the end, superimposed on the start: no part of it moves the sites as a whole.
     source
-        Where it is known from (a file name), for messages.
+        Where it leads or is known from, for messages: "towards closed.pdb", "found by fitted".
     """
 
     sites: Int[Tensor, "common"]

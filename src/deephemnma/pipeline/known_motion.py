@@ -66,9 +66,9 @@ def _compare_structures(reference: Reference, path: Path, structure: StructureOp
         end = select_sites(end, structure.sites, residues_per_bead=structure.residues_per_bead)
     pairs = match_sites(reference.sites, end)
     start = reference.sites.positions[pairs.first]
-    motion = make_motion(start, end.positions[pairs.second], sites=pairs.first, source=path.name)
+    motion = make_motion(start, end.positions[pairs.second], sites=pairs.first, source=f"towards {path.name}")
     count = f"{len(motion.sites):,} of {reference.model.n_sites:,} sites that both have"
-    told = {f"towards {path.name}": f"RMSD {motion.rmsd:.2f} A over {count}"}
+    told = {motion.source: f"RMSD {motion.rmsd:.2f} A over {count}"}
     return motion, told | _describe_chains(reference, pairs)
 
 
@@ -93,7 +93,7 @@ def _take_fit(reference: Reference, path: Path) -> tuple[Motion, dict[str, str]]
             f"--fit {path} is of other sites ({len(found.positions):,}) than the reference ({len(positions):,}), or of "
             "the same elsewhere: fit the same reference, made with the same options."
         )
-    motion = Motion(torch.arange(len(positions)), positions, found.displacements.double(), path.name)
+    motion = Motion(torch.arange(len(positions)), positions, found.displacements.double(), f"found by {path.name}")
     if not motion.rmsd > 0:
         raise InputError(f"--fit {path} has found no motion: it says nothing about the modes.")
     numbers = ", ".join(
@@ -102,4 +102,4 @@ def _take_fit(reference: Reference, path: Path) -> tuple[Motion, dict[str, str]]
             found.numbers, found.amplitudes.tolist(), found.standard_deviations.tolist(), strict=True
         )
     )
-    return motion, {f"motion of {path.name}": f"RMSD {motion.rmsd:.2f} A; amplitudes (A) {numbers}"}
+    return motion, {f"motion {motion.source}": f"RMSD {motion.rmsd:.2f} A; amplitudes (A) {numbers}"}

@@ -145,7 +145,9 @@ def test_a_fit_says_which_modes_moved(folder: Path, tmp_path: Path) -> None:
     survey = survey_modes(reference, ChoiceOptions(fit=tmp_path))
     assert survey.proposal.numbers == (9, 13)
     assert survey.explanation.amplitudes[8] == pytest.approx(60, abs=1e-6)
-    assert "9: +60 ± 1" in next(iter(value for name, value in survey.facts.items() if name.startswith("motion of")))
+    assert "9: +60 ± 1" in next(
+        iter(value for name, value in survey.facts.items() if name.startswith("motion found by"))
+    )
     elsewhere = replace(reference, model=replace(reference.model, center=reference.model.center + 5))
     with pytest.raises(InputError, match="--fit"):
         survey_modes(elsewhere, ChoiceOptions(fit=tmp_path))

@@ -89,7 +89,7 @@ def _list_bars(survey: ModeSurvey) -> list[tuple[str, Float[Tensor, "modes"]]]:
     if survey.explanation is None:
         bars.append(("share of the fluctuation expected of these modes", variances / variances.sum()))
     else:
-        title = f"share of the motion towards {survey.motion.source} (line: modes up to here)"
+        title = f"share of the motion {survey.motion.source} (line: modes up to here)"
         bars.append((title, survey.explanation.overlaps.square()))
     if survey.seen:
         seen = torch.tensor([survey.seen.get(number, 0.0) for number in modes.numbers])
@@ -128,7 +128,7 @@ def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> No
         for number, colour in _choose_colours(survey).items()
     ]
     if survey.motion is not None and survey.motion.rmsd > 0:
-        rows.insert(0, (f"to {survey.motion.source.split('.')[0][:12]}", _measure_motion(survey.motion, profile), SOFT))
+        rows.insert(0, (_shorten(survey.motion.source), _measure_motion(survey.motion, profile), SOFT))
     step = float(np.nanquantile(np.concatenate([values for _, values, _ in rows]), 0.99))
     places = -step * np.arange(len(rows))
     for place, (_, values, colour) in zip(places, rows, strict=True):
@@ -143,6 +143,11 @@ def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> No
     axes.set_yticks(places, [name for name, _, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(bottom=places[-1])
+
+
+def _shorten(source: str) -> str:
+    """Return the file's name alone, cut to what stands beside the panel."""
+    return source.split()[-1].split(".")[0][:12]
 
 
 def _measure_motion(motion: Motion, profile: _Profile) -> np.ndarray:
