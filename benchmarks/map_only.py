@@ -34,7 +34,9 @@ from deephemnma.reconstruction.model_map import make_model_map
 STRUCTURE = Path(str(resources.files("deephemnma"))) / "data/4ake_chain_a.pdb"
 WIDTH_OF_RESOLUTION = 0.225
 """Standard deviation of the Gaussian that blurs a map, over its resolution (the convention of ChimeraX's molmap)."""
-BOX_SIZE, PIXEL_SIZE = 64, 1.3
+FIELD_OF_VIEW = 83.2
+"""Of images and map, A."""
+VOXELS = 64
 
 
 @dataclass(frozen=True)
@@ -62,30 +64,38 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     work = options.work or Path(tempfile.mkdtemp())
     atoms = dh.ReferenceOptions(dh.run_modes(dh.ModesStage(STRUCTURE), output=work / "atoms"), modes="7-9")
-    sets = [_simulate(atoms, work, seed, count) for seed, count in ((1, options.estimate), (2, options.predict))]
+    image = dh.ImageOptions(
+        box_size=options.box_size, pixel_size=FIELD_OF_VIEW / options.box_size, snr=0.1, oversampling=2
+    )
+    sets = [
+        dh.run_simulate(dh.SimulateStage(atoms, count=count, image=image, seed=seed), output=work / f"set{seed}")
+        for seed, count in ((1, options.estimate), (2, options.predict))
+    ]
+    by_map = _make_map_reference(atoms, options.resolution, modes=options.modes, path=work / "map.mrc")
     lines = (
         Line("atoms", work / "by_atoms", atoms),
-        Line(f"map at {options.resolution:g} A", work / "by_map", _make_map_reference(atoms, work, options)),
+        Line(f"map at {options.resolution:g} A", work / "by_map", by_map),
     )
     rows = [row for line in lines for row in _run_line(line, sets, atoms=atoms, options=options)]
-    notes = {"resolution of the map (A)": options.resolution, "pixel size (A)": PIXEL_SIZE, "box": BOX_SIZE}
-    report("map_only", rows, notes=notes | {"images trained on": options.train}, folder=options.results)
+    notes = {
+        "resolution of the map (A)": options.resolution,
+        "voxel of the map (A)": FIELD_OF_VIEW / VOXELS,
+        "pixel of the images (A)": image.pixel_size,
+        "images trained on": options.train,
+    }
+    report("map_only", rows, notes=notes, folder=options.results)
 
 
-def _simulate(atoms: dh.ReferenceOptions, work: Path, seed: int, count: int) -> Path:
-    image = dh.ImageOptions(box_size=BOX_SIZE, pixel_size=PIXEL_SIZE, snr=0.1, oversampling=2)
-    return dh.run_simulate(dh.SimulateStage(atoms, count=count, image=image, seed=seed), output=work / f"set{seed}")
-
-
-def _make_map_reference(atoms: dh.ReferenceOptions, work: Path, options: argparse.Namespace) -> dh.ReferenceOptions:
+def _make_map_reference(
+    atoms: dh.ReferenceOptions, resolution: float, *, modes: str, path: Path
+) -> dh.ReferenceOptions:
     """Write the blurred map of the atoms and compute the modes of its pseudoatoms."""
     model, _ = dh.read_reference(atoms.reference / "modes.npz")
-    blur = WIDTH_OF_RESOLUTION * options.resolution
+    blur = WIDTH_OF_RESOLUTION * resolution
     blurred = replace(model, widths=(model.widths.square() + blur**2).sqrt())
-    path = work / "map.mrc"
     if not path.exists():
-        write_map(path, make_model_map(blurred, box_size=BOX_SIZE, voxel_size=PIXEL_SIZE))
-    return dh.ReferenceOptions(dh.run_modes(dh.ModesStage(path), output=work / "pseudoatoms"), modes=options.modes)
+        write_map(path, make_model_map(blurred, box_size=VOXELS, voxel_size=FIELD_OF_VIEW / VOXELS))
+    return dh.ReferenceOptions(dh.run_modes(dh.ModesStage(path), output=path.with_name("pseudoatoms")), modes=modes)
 
 
 def _run_line(
@@ -152,6 +162,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--estimate", type=int, default=256, help="images of set 1, which is estimated")
     parser.add_argument("--predict", type=int, default=512, help="images of set 2, which is predicted and refined")
+    parser.add_argument("--box-size", type=int, default=64, help="side of the images, pixels")
     parser.add_argument("--train", type=int, default=150_000, help="images that the network sees in training")
     parser.add_argument("--resolution", type=float, default=4.0, help="of the map, A")
     parser.add_argument("--modes", default="7-10", help="modes of the pseudoatoms")

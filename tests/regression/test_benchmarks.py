@@ -47,6 +47,19 @@ def test_the_tier_of_many_images_runs_on_a_cpu_in_pieces(tmp_path: Path) -> None
     assert again["images/s"] == row["images/s"]  # the finished block was not aligned again
 
 
+@pytest.mark.slow
+def test_a_map_alone_leads_through_all_stages(tmp_path: Path) -> None:
+    options = ("--estimate", "12", "--predict", "4", "--train", "128", "--box-size", "32", "--threads", "1")
+    rows = run("map_only", tmp_path, *options)
+    atoms, by_map = rows[:3], rows[3:]
+    assert [row["method"] for row in rows] == 2 * ["estimated", "predicted", "refined"]
+    assert atoms[0]["best RMSD in these modes (A)"] < 1e-6  # the molecules moved along these very modes
+    assert 0.01 < by_map[0]["best RMSD in these modes (A)"] < 0.3
+    for row in (atoms[0], by_map[0]):
+        assert row["failed"] <= 3 / 12
+        assert row["RMSD to the true atoms (A)"] < 1.2  # the reference itself is 5.7 A away
+
+
 @pytest.mark.shared_data
 def test_a_coarser_search_still_beats_hemnma_on_its_own_images(tmp_path: Path, shared_data: Path) -> None:
     rows = run("hemnma", tmp_path, "--data", str(shared_data), "--orientations", "500")
