@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-map-only bench-projectors clean
+.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-map-only bench-projectors bench-modes clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -57,6 +57,13 @@ bench-deformation: $(STAMP)
 bench-beads: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/beads.py --data "$(DATA)" --results "$(RESULTS)"
 
+# Normal modes beside ProDy, which gets an environment of its own and is left out where it cannot be installed: some ten minutes.
+bench-modes: $(STAMP)
+	test -x .venv-prody/bin/python || { $(PYTHON) -m venv .venv-prody && \
+		.venv-prody/bin/python -m pip install --quiet --disable-pip-version-check setuptools prody==2.6.1; } \
+		|| echo "ProDy could not be installed: its rows are left out."
+	$(BIN)/python benchmarks/modes.py --data "$(DATA)" --prody .venv-prody/bin/python --results "$(RESULTS)"
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000
 	@if [ -d "$(DATA)" ]; then set -e; \
@@ -65,4 +72,4 @@ bench: $(STAMP)
 	else echo "No shared data at $(DATA) (make bench DATA=...): the two benchmarks on real input were left out."; fi
 
 clean:
-	rm -rf .venv site build dist demo
+	rm -rf .venv .venv-prody site build dist demo

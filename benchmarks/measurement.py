@@ -1,11 +1,10 @@
 """Measures one data set of the estimation benchmark: errors against the bound and the truth, error bars, cost."""
 
-import resource
-import sys
 from pathlib import Path
 
 from hemnma import compare_with_hemnma
 from image_set import ENTRIES, Options, make_image_set
+from memory import measure_peak_memory
 from nearby import refine_at_truth, refine_near_truth
 from progress import align_with_progress
 from table import CpuClock
@@ -68,17 +67,6 @@ def measure_set(number: int, options: Options) -> list[dict[str, object]]:
 def make_estimate_settings(options: Options) -> EstimateSettings:
     """Return the defaults, with the changes asked for."""
     return make_settings(EstimateSettings, options.estimate, resolve_path=Path, where="--estimate")
-
-
-def measure_peak_memory() -> float:
-    """Return the most memory that this process has held, GiB."""
-    status = Path("/proc/self/status")
-    if status.exists():  # the parent's share is not in it, as it is in what getrusage tells after a spawn
-        lines = [line.split() for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        if lines:
-            return int(lines[0][1]) / 2**20
-    unit = 2**30 if sys.platform == "darwin" else 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def get_folder(number: int, options: Options) -> Path:
