@@ -18,8 +18,8 @@ KNOWN_SHARE = 0.9
 """Of what all modes at hand explain of a known motion."""
 EXPECTED_SHARE = 0.75
 """Of the fluctuation that the modes at hand are expected to have, where no motion is known."""
-LEAST_SEEN = 0.5
-"""Share of the images in which a mode must be visible."""
+LEAST_SEEN = 0.1
+"""Share of the images in which a mode must be visible. Those that do not show it only have a wide error bar for it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def propose_modes(
 ) -> Proposal:
     """Propose the fewest modes that hold most of the motion.
 
-    Modes that few sites take part in, and modes that most images cannot show, are left out. Of the others those
+    Modes that few sites take part in, and modes that hardly any image shows, are left out. Of the others those
     with the largest share of the motion come first, until they hold 90 % of what all modes at hand explain of a known
     motion, or, where none is known, 75 % of the fluctuation expected of the modes at hand (equipartition).
 

@@ -17,8 +17,8 @@ class ChoiceOptions:
     fit: Path | None = None
     """Instead of --towards: the folder that `deephemnma fit` wrote for these modes, with the motion found in a map."""
     observability: Path | None = None
-    """Folder that `deephemnma observability` wrote for these modes: those that most images do not show are not
-    proposed."""
+    """Folder that `deephemnma observability` wrote for these modes: those that less than a tenth of the images show are
+    not proposed."""
     lowest_collectivity: float = 0.15
     """Modes in which a smaller share of the sites takes part are not proposed, 0-1."""
     most_modes: int = 6

@@ -36,7 +36,7 @@ def test_a_localized_mode_is_left_out_though_it_be_soft() -> None:
 
 
 def test_a_mode_that_images_do_not_show_is_left_out() -> None:
-    proposal = propose_modes(make_modes([1.0, 2.0, 4.0, 8.0, 8.0]), seen={7: 0.4, 8: 0.5})
+    proposal = propose_modes(make_modes([1.0, 2.0, 4.0, 8.0, 8.0]), seen={7: 0.05, 8: 0.2})
     assert proposal.left_out == {7: "not seen"}
     assert proposal.numbers == (8, 9, 10, 11)
 

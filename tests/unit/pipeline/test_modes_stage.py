@@ -92,7 +92,7 @@ def test_the_folder_can_be_asked_again(folder: Path, tmp_path: Path) -> None:
 
 def test_modes_that_images_do_not_show_are_not_proposed(folder: Path, tmp_path: Path) -> None:
     seen = tmp_path / "observability.parquet"
-    pd.DataFrame({"mode": [7, 8], "seen": [0.1, 0.9]}).to_parquet(seen)
+    pd.DataFrame({"mode": [7, 8], "seen": [0.05, 0.9]}).to_parquet(seen)
     reference = read_or_compute_modes(folder, MoleculeOptions())
     survey = survey_modes(reference, ChoiceOptions(observability=seen))
     assert survey.proposal.left_out[7] == "not seen"
