@@ -22,6 +22,8 @@ _HOME = (
         "NetworkOptions": "deephemnma.settings.network",
         "ChoiceOptions": "deephemnma.settings.choice",
         "AnimationOptions": "deephemnma.settings.animation",
+        "MovieOptions": "deephemnma.settings.animation",
+        "DeformationOptions": "deephemnma.settings.animation",
         "PlannedImages": "deephemnma.settings.stage.observability",
         "ConformationOptions": "deephemnma.settings.stage.simulate",
         "ImageOptions": "deephemnma.settings.stage.simulate",

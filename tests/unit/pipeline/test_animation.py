@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.core.landscape import Landscape
 from deephemnma.io.structure import read_models
 from deephemnma.io.trajectory import count_frames, read_frames
+from deephemnma.landscape.path import make_path
 from deephemnma.modes.bond import compute_lengths, find_links
 from deephemnma.pipeline import animation
 from deephemnma.pipeline.animation import check_movie, find_view, write_mode_movies, write_movie
@@ -18,6 +20,8 @@ from deephemnma.pipeline.reference import Reference, read_or_compute_modes
 from deephemnma.settings.animation import AnimationOptions, DeformationOptions, MovieOptions
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.stage.animate import AnimateStage
+from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.structure import StructureOptions
 
 BLOCKS = DeformationOptions("blocks")
@@ -119,3 +123,27 @@ def test_the_view_shows_the_motion(reference):
     assert abs(view.axes[2] @ axes[:, 2]) > 0.99
     across, up = (rest - rest.mean(axis=0)) @ view.axes[:2].T @ np.eye(2)[:, 0], (rest @ view.axes[1])
     assert across.std() > up.std()
+
+
+def test_a_path_reaches_as_far_as_it_is_told():
+    landscape = Landscape(
+        names=("a", "b"),
+        coordinates=torch.tensor([[-5.0, 1.0], [5.0, -1.0]], dtype=torch.float64),
+        groups=torch.tensor([0, 0]),
+        mean=torch.tensor([10.0, 20.0], dtype=torch.float64),
+        axes=torch.tensor([[0.6, 0.8], [-0.8, 0.6]], dtype=torch.float64),
+        explained=torch.tensor([0.9, 0.1], dtype=torch.float64),
+        mode_numbers=(7, 8),
+    )
+    path = make_path(landscape, axis=2, n_frames=5, reach=30.0)
+    assert torch.allclose(path[2], landscape.mean)
+    assert torch.allclose(path[-1], landscape.mean + 30 * landscape.axes[1])
+    assert torch.allclose(path[0], landscape.mean - 30 * landscape.axes[1])
+
+
+def test_options_that_exclude_each_other_are_told():
+    reference = ReferenceOptions(Path("a.pdb"))
+    with pytest.raises(InputError, match="leave it out of --path groups"):
+        AnimateStage(reference, Path("landscape"), path="groups", path_rmsd=3.0)
+    with pytest.raises(InputError, match="--path-rmsd must be greater than 0"):
+        AnimateStage(reference, Path("landscape"), path_rmsd=0.0)
