@@ -9,6 +9,7 @@ from functools import partial, wraps
 from importlib import import_module
 from itertools import takewhile
 
+import docstring_parser
 import tyro
 
 from deephemnma.cli.console import tell_mistake
@@ -77,9 +78,30 @@ def _parse(arguments: list[str], command: str) -> Callable[[], None]:
     """Return the call that the arguments ask for; only the file of the named command is loaded."""
     names = (command,) if command else COMMANDS
     functions = {name: _defer(getattr(import_module(f"deephemnma.cli.{name}"), name)) for name in names}
-    if command:
-        return tyro.cli(functions[command], args=arguments[1:], prog=f"deephemnma {command}")
-    return tyro.extras.subcommand_cli_from_dict(functions, args=arguments, prog="deephemnma", description=DESCRIPTION)
+    with _joined_docstrings():
+        if command:
+            return tyro.cli(functions[command], args=arguments[1:], prog=f"deephemnma {command}")
+        return tyro.extras.subcommand_cli_from_dict(
+            functions, args=arguments, prog="deephemnma", description=DESCRIPTION
+        )
+
+
+@contextmanager
+def _joined_docstrings() -> Iterator[None]:
+    """Let the parser read what is said of an option as one paragraph: of indented lines it keeps the breaks."""
+    parse = docstring_parser.parse_from_object
+
+    def parse_and_join(thing: object) -> docstring_parser.Docstring:
+        docstring = parse(thing)
+        for each in docstring.params:
+            each.description = each.description and " ".join(each.description.split())
+        return docstring
+
+    docstring_parser.parse_from_object = parse_and_join
+    try:
+        yield
+    finally:
+        docstring_parser.parse_from_object = parse
 
 
 def _defer(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:

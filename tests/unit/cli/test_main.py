@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,15 @@ def test_the_next_command_repeats_what_it_needs(capsys: pytest.CaptureFixture[st
     for option, value in wanted.items():
         assert arguments[arguments.index(option) + 1] == value
     assert "--n-modes" not in arguments  # as it comes
+
+
+def test_what_is_said_of_an_option_is_one_paragraph(capsys: pytest.CaptureFixture[str]) -> None:
+    """No line ends early: the breaks of the source are not those of the screen."""
+    with pytest.raises(SystemExit):
+        main(["modes", "--help"])
+    told = capsys.readouterr().out
+    lines = [line.strip("│ ") for line in told[told.index("--relative-cutoff") :].split("\n")]
+    (end,) = [number for number, line in enumerate(lines[:8]) if line.endswith("(default: None)")]
+    assert end >= 3
+    for line, following in pairwise(lines[1 : end + 1]):
+        assert len(line) + 1 + len(following.split()[0]) > 53  # what stands beside the names of options
