@@ -20,6 +20,9 @@ EXPECTED_SHARE = 0.75
 """Of the fluctuation that the modes at hand are expected to have, where no motion is known."""
 LEAST_SEEN = 0.1
 """Share of the images in which a mode must be visible. Those that do not show it only have a wide error bar for it."""
+TWIN = 0.99
+"""Ratio of two modes' variances from which they are one motion of a symmetric molecule in two directions, of which
+neither is more than a convention."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def propose_modes(
 
     Modes that few sites take part in, and modes that hardly any image shows, are left out. Of the others those
     with the largest share of the motion come first, until they hold 90 % of what all modes at hand explain of a known
-    motion, or, where none is known, 75 % of the fluctuation expected of the modes at hand (equipartition).
+    motion, or, where none is known, 75 % of the fluctuation expected of the modes at hand (equipartition); of the
+    latter, modes of one frequency come together.
 
     Parameters
     ----------
@@ -91,6 +95,8 @@ def propose_modes(
     shares = (_compute_share(modes, rows[:count], motion, weights) for count in range(1, len(rows) + 1))
     share, count = 0.0, 0
     while share < goal and count < len(rows):
+        share, count = next(shares), count + 1
+    while motion is None and count < len(rows) and weights[rows[count]] > TWIN * weights[rows[count - 1]]:
         share, count = next(shares), count + 1
     short = f"; the rest would take more than {most_modes} (--most-modes)" if share < goal else ""
     numbers = tuple(sorted(modes.numbers[row] for row in rows[:count]))

@@ -41,6 +41,11 @@ def test_a_mode_that_images_do_not_show_is_left_out() -> None:
     assert proposal.numbers == (8, 9, 10, 11)
 
 
+def test_twins_of_a_symmetric_molecule_come_together() -> None:
+    assert propose_modes(make_modes([1.0, 4.0, 4.0])).numbers == (7, 8, 9)  # 1 + 1/4 of 3/2 would do
+    assert propose_modes(make_modes([1.0, 4.0, 4.2])).numbers == (7, 8)
+
+
 def test_no_more_are_proposed_than_asked_for() -> None:
     proposal = propose_modes(make_modes([1.0] * 10), most_modes=4)
     assert proposal.numbers == (7, 8, 9, 10)
