@@ -154,8 +154,8 @@ def test_what_is_said_of_an_option_is_one_paragraph(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         main(["modes", "--help"])
     told = capsys.readouterr().out
-    lines = [line.strip("│ ") for line in told[told.index("--relative-cutoff") :].split("\n")]
-    (end,) = [number for number, line in enumerate(lines[:8]) if line.endswith("(default: None)")]
-    assert end >= 3
-    for line, following in pairwise(lines[1 : end + 1]):
-        assert len(line) + 1 + len(following.split()[0]) > 53  # what stands beside the names of options
+    said = told[told.index("│ --relative-cutoff") :].split("│ --")[1]
+    lines = [line.strip("│ ") for line in said.strip().split("\n")][1:]
+    assert len(lines) >= 3
+    for line, following in pairwise(lines):
+        assert len(line) + 1 + len(following.split()[0]) > 53  # columns beside the names of the options
