@@ -43,9 +43,8 @@ def run_animate(settings: AnimateStage, *, output: Path | str) -> Path:
 
 
 def _animate(settings: AnimateStage, stage: StageFolder) -> dict[str, Any]:
-    check_movie(settings.movie)
+    check_movie(settings.movie, path=settings.reference.reference)
     reference = load_reference(settings.reference)
-    check_movie(settings.movie, reference)
     landscape = read_landscape(find_file(settings.landscape, LANDSCAPE_FILE))
     modes = reference.modes.select(landscape.mode_numbers)
     amplitudes = _make_amplitudes(settings, landscape, n_sites=modes.n_sites)

@@ -12,7 +12,7 @@ from deephemnma.io.chimerax import View, write_attribute, write_movie_script
 from deephemnma.io.structure_writer import describe_pseudoatoms, write_models
 from deephemnma.io.trajectory_writer import require_chemfiles, write_dcd
 from deephemnma.modes.fluctuation import find_flexible
-from deephemnma.pipeline.deformation import check_deformation, displace_reference
+from deephemnma.pipeline.deformation import check_deformation, check_file, displace_reference
 from deephemnma.pipeline.progress import announce, track_progress
 from deephemnma.pipeline.reference import Reference, select_modes
 from deephemnma.settings.animation import AnimationOptions, MovieOptions
@@ -23,17 +23,16 @@ MOST_BYTES = 200e6  # of the models of all modes, where the user names none
 BALL = 0.5  # of the distance to the nearest site
 
 
-def check_movie(options: MovieOptions, reference: Reference | None = None) -> None:
-    """Raise if the files cannot be written, or the reference not be deformed, as asked for."""
+def check_movie(options: MovieOptions, *, path: Path) -> None:
+    """Raise if the files cannot be written, or the reference (a file) not be deformed, as asked for."""
     if "dcd" in options.formats:
         require_chemfiles()
-    if reference is not None:
-        check_deformation(reference, options.deformation)
+    check_file(path, options.deformation)
 
 
 def write_mode_movies(reference: Reference, options: AnimationOptions, *, folder: Path) -> None:
     """Write the movie of each mode that deforms, there and back: ``mode_07.pdb``, ``mode_07.cxc`` ...."""
-    check_movie(options.movie, reference)
+    check_deformation(reference, options.movie.deformation)
     model = reference.model
     amplitude = options.animation_rmsd * model.n_sites**0.5
     steps = torch.linspace(-amplitude, amplitude, options.animation_frames, dtype=model.positions.dtype)

@@ -1,14 +1,17 @@
 """From amplitudes to the coordinates that are shown."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Modes
+from deephemnma.core.structure import AtomicModel
+from deephemnma.io.pseudoatom import is_pseudoatom_file
 from deephemnma.modes.deformation import displace_blocks, make_rigid_blocks
-from deephemnma.pipeline.reference import Reference
+from deephemnma.pipeline.reference import Reference, is_map
 from deephemnma.settings.animation import DeformationOptions
 
 
@@ -50,9 +53,19 @@ def displace_reference(
     return displace_blocks(rigid, linear - model.positions, advance=advance)
 
 
+def check_file(path: Path, options: DeformationOptions) -> None:
+    """Raise if `options` ask for blocks of residues, and the file can have none, before it is made into anything."""
+    if is_map(path) or is_pseudoatom_file(path):
+        _require_residues(None, options)
+
+
 def check_deformation(reference: Reference, options: DeformationOptions) -> None:
     """Raise if `options` ask for blocks of residues, and the reference has no residues."""
-    if options.deformation == "blocks" and reference.sites is None:
+    _require_residues(reference.sites, options)
+
+
+def _require_residues(sites: AtomicModel | None, options: DeformationOptions) -> None:
+    if options.deformation == "blocks" and sites is None:
         raise InputError(
             "--deformation blocks turns residues, but this reference consists of pseudoatoms, which have none: "
             "leave the option out, or give an atomic model as reference."

@@ -51,7 +51,7 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 
 
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
-    check_movie(settings.animation.movie)
+    check_movie(settings.animation.movie, path=settings.reference)
     reference, basis = read_or_make_modes(settings.reference, settings.molecule, settings.basis)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
     if reference.sites is not None:

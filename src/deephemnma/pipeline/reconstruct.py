@@ -24,7 +24,7 @@ from deephemnma.io.structure_writer import write_models
 from deephemnma.landscape.group import compute_centroids, list_members
 from deephemnma.metrics.fsc import compute_fsc, find_crossing
 from deephemnma.pipeline.animation import choose_extension
-from deephemnma.pipeline.deformation import check_deformation, displace_reference
+from deephemnma.pipeline.deformation import check_deformation, check_file, displace_reference
 from deephemnma.pipeline.fsc import read_curve, write_curve
 from deephemnma.pipeline.landscape import LANDSCAPE_FILE
 from deephemnma.pipeline.particles import find_file, load_estimates, load_particles, match_estimates
@@ -64,6 +64,7 @@ def run_reconstruct(settings: ReconstructStage, *, output: Path | str) -> Path:
 
 
 def _reconstruct(settings: ReconstructStage, stage: StageFolder) -> dict[str, Any]:
+    check_file(settings.reference.reference, settings.deformation)
     reference = load_reference(settings.reference)
     check_deformation(reference, settings.deformation)
     members = _find_members(settings)

@@ -92,7 +92,9 @@ def test_modes_to_show_can_be_named_or_left_out(tmp_path, reference, monkeypatch
 def test_pseudoatoms_move_on_straight_lines_only(tmp_path, reference):
     pseudoatoms = Reference(reference.model, reference.modes.select([7, 8]), None)
     with pytest.raises(InputError, match="consists of pseudoatoms"):
-        check_movie(MovieOptions(deformation=BLOCKS), pseudoatoms)
+        check_movie(MovieOptions(deformation=BLOCKS), path=Path("there_is_no_such.mrc"))
+    with pytest.raises(InputError, match="consists of pseudoatoms"):
+        write_mode_movies(pseudoatoms, AnimationOptions(movie=MovieOptions(deformation=BLOCKS)), folder=tmp_path)
     options = AnimationOptions(animation_frames=3, movie=MovieOptions())
     write_mode_movies(pseudoatoms, options, folder=tmp_path)
     assert "style #1 sphere" in (tmp_path / "mode_07.cxc").read_text()
@@ -102,8 +104,8 @@ def test_pseudoatoms_move_on_straight_lines_only(tmp_path, reference):
 def test_a_missing_library_is_told_before_anything_is_computed(monkeypatch):
     monkeypatch.setitem(sys.modules, "chemfiles", None)
     with pytest.raises(InputError, match=r"pip install 'deephemnma\[trajectory\]'"):
-        check_movie(MovieOptions("dcd"))
-    check_movie(MovieOptions("pdb,cif"))
+        check_movie(MovieOptions("dcd"), path=Path("a.pdb"))
+    check_movie(MovieOptions("pdb,cif"), path=Path("modes"))
 
 
 def test_formats_are_checked():
