@@ -11,10 +11,10 @@ from deephemnma.core.error import InputError
 from deephemnma.reference.atomic_density import AtomicDensity
 
 REACH = 4.0  # standard deviations
-BIN = 0.02  # A
+BIN = 0.04  # A
 DEGREE = 14
 BLOCK = 6  # sites
-KIND = 0.05  # A^2, to which variances are told apart
+KIND = 0.1  # A^2, to which B-factors are told apart
 MAX_PAIRS = 30_000_000
 
 
@@ -104,12 +104,15 @@ def evaluate_products(
 
 
 def _find_kinds(density: AtomicDensity) -> tuple[Float[np.ndarray, "kinds 2 terms"], Int[np.ndarray, "centers"]]:
-    """Return weights and variances of the centres that differ in them, and which of these kinds each centre is."""
+    """Return the weights and (mean) variances of centres that hardly differ in them, and the kind of each centre."""
     columns = np.stack((density.weights.numpy(), density.variances.numpy()), axis=1)
     # the first term alone says how much a B-factor adds to all
     rough = np.concatenate((columns[:, 0], np.round(columns[:, 1, :1] / KIND)), axis=1)
-    _, rows, kind = np.unique(rough, axis=0, return_index=True, return_inverse=True)
-    return columns[rows], kind.reshape(-1)
+    _, kind, counts = np.unique(rough, axis=0, return_inverse=True, return_counts=True)
+    kind = kind.reshape(-1)
+    means = np.zeros((len(counts), *columns.shape[1:]))
+    np.add.at(means, kind, columns)
+    return means / counts[:, None, None], kind
 
 
 def _make_table(
