@@ -24,6 +24,9 @@ from deephemnma.reference.fit_quality import Agreement
 from deephemnma.reference.fit_result import FitStatus, MapFit
 
 PICTURE_DPI = 110
+MOVED = 3.0
+MATTERS = 0.01
+"""Of a shell correlation: less is no difference."""
 ADVICE = {
     FitStatus.CONVERGED: "converged",
     FitStatus.NOT_CONVERGED: "not converged: take a coarser --resolution, or fewer --modes",
@@ -126,7 +129,7 @@ def _make_mode_text(modes: pd.DataFrame) -> str:
 
 
 def _make_agreement_text(result: FoundFit) -> str:
-    head = ("", "correlation", "in the molecule", "free")
+    head = ("", "correlation [box]", "correlation [molecule]", "correlation [beyond]")
     rows = tuple(
         (name, f"{each.overall:.4f}", f"{each.masked:.4f}", "–" if each.free is None else f"{each.free:.3f}")
         for name, each in result.agreements.items()
@@ -182,17 +185,22 @@ def _measure_turn(placement: Placement) -> float:
 def describe_fit(reference: Reference, result: FoundFit) -> dict[str, Any]:
     """Return the summary."""
     moved = measure_motion(reference, result)
+    bars = result.fit.standard_deviations[: reference.modes.n_modes]
+    sure = (result.fit.flexible.amplitudes.abs() > MOVED * bars).tolist()
+    moving = [str(number) for number, each in zip(reference.modes.numbers, sure, strict=True) if each]
     flexible, rigid = result.agreements["flexible"], result.agreements["rigid"]
     summary = {
         "status": ADVICE[result.fit.status],
         "resolution of the fit (A)": result.fit.resolution,
+        f"modes moved by more than {MOVED:g} error bars": ", ".join(moving) or "none",
         "moved by the modes (A RMSD)": moved["by modes"],
         "rotation (deg)": _measure_turn(result.fit.flexible),
         "shift (A)": float(result.fit.flexible.shift.norm()),
         "moved in all (A RMSD)": moved["in all"],
     }
     if flexible.free is not None:
-        verb = "improve" if flexible.free > rigid.free else "do NOT improve"
+        gain = flexible.free - rigid.free
+        verb = "improve" if gain > MATTERS else "do NOT improve" if gain > -MATTERS else "SPOIL"
         change = f"{rigid.free:.3f} to {flexible.free:.3f}"
         summary["beyond the resolution of the fit"] = f"the modes {verb} the correlation ({change})"
     return summary

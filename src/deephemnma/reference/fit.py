@@ -18,15 +18,16 @@ from deephemnma.reference.fit_trail import (
     make_scene,
     make_trails,
     select_trails,
+    try_trail,
 )
 
 COARSEST = 0.65
 """Resolution of the first level, in units of the model's radius."""
 LEVEL_RATIO = 1.5
-KEPT = (6, 3, 1)
+KEPT = (3, 2, 1)
 """Trails that go on after the first levels."""
-DOCKINGS = 4
-"""Of those given, how many get flexible."""
+DOCKINGS, TRIED = 6, 4
+"""Of those given, how many get flexible; of all starts, how many do so for more than a few steps."""
 NOISE, MISFIT, CONCENTRATED, LOST = 0.143, 0.5, 3.0, 1.25
 """A level is left out, and all finer ones, if the fit so far has a shell correlation below a threshold at a resolution
 coarser, by the last, than the level: nothing is seen there. The threshold is the first where noise is to blame, and the
@@ -84,7 +85,7 @@ def fit_map(
             advance(sum(shares[number:]))
             break
         if number == 0:
-            trails = [trail for docking in _select_dockings(scene, dockings) for trail in make_trails(scene, docking)]
+            trails = _make_first_trails(scene, dockings)
         trails = [advance_trail(scene, replace(each, rigid=dock(scene, each.rigid)[0])) for each in trails]
         trails = select_trails(scene, trails, keep=KEPT[min(number, len(KEPT) - 1)] + 1)
         ambiguous = ambiguous or (number > 0 and _is_ambiguous(trails, resolution))
@@ -115,6 +116,14 @@ def find_resolution(compared: Comparison, box: FitBox, threshold: float) -> floa
 def _share_work(levels: Sequence[float]) -> list[float]:
     cost = [level**-3 for level in levels]
     return [each / sum(cost) for each in cost]
+
+
+def _make_first_trails(scene: Scene, dockings: Sequence[Placement]) -> list[Trail]:
+    chosen = _select_dockings(scene, dockings)
+    starts = [trail for docking in chosen for trail in make_trails(scene, docking, kicked=len(chosen) == 1)]
+    if len(starts) <= TRIED:
+        return starts
+    return select_trails(scene, [try_trail(scene, each) for each in starts], keep=TRIED)
 
 
 def _select_dockings(scene: Scene, dockings: Sequence[Placement]) -> list[Placement]:

@@ -42,6 +42,7 @@ class DensityTransform:
         x, y, z = (components.indices + self._highest).unbind(-1)
         self._here = ((z * side + y) * side + x).numpy()
         self._there = side**3 - 1 - self._here
+        self._plans: dict[int, finufft.Plan] = {}
         self._by_site, self._by_component = factorize_width(model.widths, components.frequencies)
 
     def transform(self, placement: Placement) -> Complex[Tensor, "components"]:
@@ -72,15 +73,20 @@ class DensityTransform:
         pairs = torch.complex(damped[0::2], damped[1::2]).contiguous()
         angles = ((sites - self.box.center) * (2 * math.pi / self.box.edge)).float().numpy()
         side = 2 * self._highest + 1
-        plan = finufft.Plan(
-            1, (side, side, side), len(pairs), eps=TOLERANCE, isign=-1, dtype="complex64", nthreads=1, upsampfac=1.25
-        )
+        plan = self._find_plan(len(pairs), side)
         plan.setpts(*(np.ascontiguousarray(angles[:, axis]) for axis in (2, 1, 0)))
         grid = plan.execute(pairs.numpy()).reshape(len(pairs), -1)
         here, there = torch.from_numpy(grid[:, self._here]), torch.from_numpy(grid[:, self._there]).conj()
         # Of u + i v: u is half the sum, v half the difference over i.
         bare = torch.stack(((here + there) / 2, (here - there) / 2j), dim=1).flatten(0, 1)[:n_rows]
         return (bare.unflatten(0, (len(weights), -1)) * self._by_component).sum(1)
+
+    def _find_plan(self, n_channels: int, side: int) -> finufft.Plan:
+        """Return a plan, made once: a search calls for the same one thousands of times."""
+        if n_channels not in self._plans:
+            options = {"eps": TOLERANCE, "isign": -1, "dtype": "complex64", "nthreads": 1, "upsampfac": 1.25}
+            self._plans[n_channels] = finufft.Plan(1, (side, side, side), n_channels, **options)
+        return self._plans[n_channels]
 
 
 def factorize_width(

@@ -20,6 +20,8 @@ from deephemnma.reference.fit_residual import compute_concentration
 STEP_LENGTH = 0.25
 """Longest step, A of root mean square displacement, in units of the resolution."""
 ITERATIONS, ROUNDS = 30, 3
+FIRST_ITERATIONS = 12
+"""Of the first descent of a start, which only tells whether to go on with it."""
 SAME_TEMPERATURE = 0.1
 """Relative change below which the temperature has been found."""
 KICKED_MODES, KICK = 3, 1.5
@@ -91,13 +93,14 @@ def make_scene(
     return Scene(density, still, components, resolution, stiffness)
 
 
-def make_trails(scene: Scene, docking: Placement) -> list[Trail]:
-    """Return the starts that one docking gives: as it is, and docked anew with one of the first modes moved."""
+def make_trails(scene: Scene, docking: Placement, *, kicked: bool) -> list[Trail]:
+    """Return the starts that one docking gives: as it is and, `kicked`, with one of the first modes moved."""
     modes, model = scene.density.modes, scene.density.model
     stiffness = make_stiffness(modes)
     temperature = compute_temperature(stiffness, rmsd=FIRST_RMSD, n_sites=model.n_sites) if modes.n_modes else 1.0
     rigid, _ = dock(scene, docking.without_motion())
-    kicks = torch.diag(KICK * (temperature / stiffness).sqrt())[: KICKED_MODES if modes.n_modes > 1 else 0]
+    n_kicked = KICKED_MODES if kicked and modes.n_modes > 1 else 0
+    kicks = torch.diag(KICK * (temperature / stiffness).sqrt())[:n_kicked]
     moved = [Placement(each, rigid.rotation, rigid.shift) for each in torch.cat((kicks, -kicks))]
     starts = [docking if docking.amplitudes.any() else rigid, *moved]
     return [Trail(rigid, start, temperature) for start in starts]
@@ -115,10 +118,19 @@ def dock(scene: Scene, start: Placement) -> tuple[Placement, float]:
 
 def advance_trail(scene: Scene, trail: Trail) -> Trail:
     """Descend with all modes; find temperature and conformation in turn."""
+    return _descend(scene, trail, rounds=ROUNDS, iterations=ITERATIONS)
+
+
+def try_trail(scene: Scene, trail: Trail) -> Trail:
+    """Descend a few steps."""
+    return _descend(scene, trail, rounds=1, iterations=FIRST_ITERATIONS)
+
+
+def _descend(scene: Scene, trail: Trail, *, rounds: int, iterations: int) -> Trail:
     modes, n_sites = scene.density.modes, scene.density.model.n_sites
     scale = make_step_scale(scene.density.model, n_modes=modes.n_modes, length=STEP_LENGTH * scene.resolution)
     placement, temperature, stiffness = trail.flexible, trail.temperature, make_stiffness(modes)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         concentration = compute_concentration(scene.components, scene.density.transform(placement))
         precision = scene.stiffness * stiffness / temperature * concentration
         descent = descend(
@@ -127,7 +139,7 @@ def advance_trail(scene: Scene, trail: Trail) -> Trail:
             placement,
             step_scale=scale,
             precision=precision,
-            iterations=ITERATIONS,
+            iterations=iterations,
             tolerance=TOLERANCE * concentration,
         )
         placement, covariance = descent.placement, concentration * invert(descent.evaluation.curvature)
