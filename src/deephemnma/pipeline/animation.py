@@ -14,7 +14,7 @@ from deephemnma.io.trajectory_writer import require_chemfiles, write_dcd
 from deephemnma.modes.fluctuation import find_flexible
 from deephemnma.pipeline.deformation import check_deformation, check_file, displace_reference
 from deephemnma.pipeline.progress import announce, track_progress
-from deephemnma.pipeline.reference import Reference, select_modes
+from deephemnma.pipeline.reference import Reference
 from deephemnma.settings.animation import AnimationOptions, MovieOptions
 
 ATOMS_OF_PDB = 100_000
@@ -39,7 +39,7 @@ def write_mode_movies(reference: Reference, options: AnimationOptions, *, folder
     numbers = _choose_modes(reference, options)
     with track_progress("modes as models", 2 * len(numbers) * len(steps)) as advance:
         for number in numbers:
-            modes = select_modes(reference.modes, [number])
+            modes = reference.modes.select([number])
             shown = displace_reference(
                 reference, steps[:, None], modes=modes, options=options.movie.deformation, advance=advance
             )
@@ -119,7 +119,7 @@ def find_view(frames: Float[np.ndarray, "frames sites 3"]) -> View:
 def _choose_modes(reference: Reference, options: AnimationOptions) -> list[int]:
     """Return the numbers of the modes that become models."""
     if options.mode_numbers is not None:
-        return list(options.mode_numbers)
+        return list(reference.modes.select(options.mode_numbers).numbers)
     modes = reference.modes
     numbers = [number for number, bends in zip(modes.numbers, find_flexible(modes), strict=True) if bends]
     formats = options.movie.formats or (choose_extension(reference).removeprefix("."),)
