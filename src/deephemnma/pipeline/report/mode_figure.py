@@ -28,6 +28,7 @@ SLICES = 60
 """Along a molecule without residues."""
 MOST_POINTS = 600
 """Of a profile; more would only blacken it."""
+MANY_CHAINS = 20
 NARROWEST_CHAIN = 0.035
 """Share of the profile from which a chain is named."""
 
@@ -210,8 +211,9 @@ def _mark_chains(axes: Axes, profile: _Profile) -> None:
     """Draw the ends of the chains, and name those that are wide enough."""
     if not profile.chains:
         return
+    width = 0.5 if len(profile.chains) <= MANY_CHAINS else 0.2
     for _, start, _ in profile.chains[1:]:
-        axes.axvline(start - 0.5, color=OTHER, lw=0.5, zorder=0.5)
+        axes.axvline(start - 0.5, color=OTHER, lw=width, zorder=0.5)
     wide = [chain for chain in profile.chains if chain[2] - chain[1] >= NARROWEST_CHAIN * len(profile.across)]
     axes.set_xticks([(start + end - 1) / 2 for _, start, end in wide], [name for name, _, _ in wide])
     axes.tick_params(axis="x", length=0)
