@@ -74,8 +74,8 @@ def _list_ribosomes() -> list[tuple[str, Path, dict[str, object]]]:
     return [
         ("80S beads, RTB of 20", EIGHTY_S, beads | {"block_residues": 20}),
         ("80S beads, every site", EIGHTY_S, beads),
-        ("70S atoms, RTB of 20", SEVENTY_S, {"kind": "heavy", "cutoff": 8.0, "block_residues": 20}),
-        ("70S atoms, RTB of 1", SEVENTY_S, {"kind": "heavy", "cutoff": 8.0, "block_residues": 1}),
+        ("70S atoms, RTB of 20", SEVENTY_S, {"kind": "heavy", "cutoff": None, "block_residues": 20}),
+        ("70S atoms, RTB of 1", SEVENTY_S, {"kind": "heavy", "cutoff": None, "block_residues": 1}),
     ]
 
 

@@ -37,7 +37,7 @@ def main(case: dict[str, object]) -> dict[str, object]:
     modes = compute_modes(
         positions,
         n_modes=int(case["n_modes"]),
-        cutoff=float(case["cutoff"]),
+        cutoff=case["cutoff"],
         blocks=blocks,
         force_field=UniformCutoff(stiffness=1.0),
     )

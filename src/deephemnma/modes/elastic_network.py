@@ -59,7 +59,10 @@ def suggest_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
     """
     held = _compute_neighbour_distances(positions, NEIGHBOURS_TO_BE_RIGID + 1).max()
     typical = _compute_neighbour_distances(positions, TYPICAL_NEIGHBOURS).mean()
-    return MARGIN_OF_SUGGESTION * float(max(_find_longest_link(positions), held, typical))
+    reach = float(max(held, typical))
+    # one piece within reach has no longer link; counting pieces is ten times quicker than the tree
+    pieces = _count_pieces(positions, find_pairs(positions, cutoff=reach))[0]
+    return MARGIN_OF_SUGGESTION * (reach if pieces == 1 else max(reach, _find_longest_link(positions)))
 
 
 def choose_cutoff(positions: Float[np.ndarray, "sites 3"]) -> float:
@@ -110,7 +113,7 @@ def check_network(
             f"{len(coincident)} pairs of sites coincide, the first is {name_sites(coincident[0], names)}: "
             "remove the duplicates from the structure."
         )
-    n_pieces, piece = connected_components(_make_graph(pairs, len(positions)), directed=False)
+    n_pieces, piece = _count_pieces(positions, pairs)
     if n_pieces > 1:
         raise InputError(
             f"With a cutoff of {cutoff:g} A the structure falls into {n_pieces} pieces. Loose from the largest: "
@@ -134,5 +137,9 @@ def _make_remedy(positions: Float[np.ndarray, "sites 3"]) -> str:
     return f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or leave them out (--select, --sites)."
 
 
-def _make_graph(pairs: Int[np.ndarray, "pairs 2"], n_sites: int) -> coo_array:
-    return coo_array((np.ones(len(pairs)), pairs.T), shape=(n_sites, n_sites))
+def _count_pieces(
+    positions: Float[np.ndarray, "sites 3"], pairs: Int[np.ndarray, "pairs 2"]
+) -> tuple[int, Int[np.ndarray, "sites"]]:
+    """Return the number of pieces, and that of each site's."""
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(positions),) * 2)
+    return connected_components(graph, directed=False)
