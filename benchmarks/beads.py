@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from bead_estimates import measure_estimates
 from table import CpuClock, add_results_option, report
 
 from deephemnma.core.structure import AtomicModel
@@ -34,13 +35,21 @@ MANY_ATOMS = 50_000
 
 
 def main() -> None:
-    """Measure every kind of sites at every resolution, and what is left of a fit after a large motion."""
+    """Measure every kind of sites at every resolution, what a fit is worth after a motion, and errors of estimates."""
     options = _parse()
     rows = [row for name in options.molecules for row in _measure_molecule(name, options)]
     if options.data is not None and "AK" in options.molecules:
         rows += [_measure_motion(options.data, resolution=resolution) for resolution in options.resolutions]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     report("beads", rows, notes={"peak memory, all (GiB)": peak}, folder=options.results)
+    atoms = read_structure(PACKAGED)
+    rows = [
+        row
+        for resolution in options.resolutions
+        for row in measure_estimates(atoms, resolution=resolution, images=options.images, seed=options.seed)
+    ]
+    notes = {"images": options.images, "seed": options.seed, "modes": "AK 7-9, |q| to 150, of the atoms"}
+    report("bead_estimates", rows, notes=notes, folder=options.results)
 
 
 def _measure_molecule(name: str, options: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -62,8 +71,8 @@ def _measure_molecule(name: str, options: argparse.Namespace) -> Iterator[dict[s
 
 def _compare(resolution: float, analytic: float, fitted: float) -> dict[str, object]:
     return {
-        "resolution (A)": resolution, "analytic": analytic, "fitted": fitted, "1 - analytic": 1 - analytic,
-        "1 - fitted": 1 - fitted,
+        "resolution (A)": resolution, "analytic": analytic, "fitted": fitted,
+        "1 - analytic": 1 - analytic, "1 - fitted": 1 - fitted,
     }  # fmt: skip
 
 
@@ -99,6 +108,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--molecules", nargs="+", default=list(MOLECULES), choices=MOLECULES, help="which")
     parser.add_argument("--resolutions", type=float, nargs="+", default=[3.0, 5.0, 8.0, 12.0], help="A")
+    parser.add_argument("--images", type=int, default=24, help="fitted with beads")
+    parser.add_argument("--seed", type=int, default=0, help="of these images")
     parser.add_argument("--data", type=Path, help="folder of the shared data, for all molecules but AK")
     add_results_option(parser)
     return parser.parse_args()
