@@ -11,6 +11,7 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.density import read_map
+from deephemnma.pipeline.deformation import check_deformation, check_file
 from deephemnma.pipeline.fit_result import FoundFit, describe_fit, write_fit
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.reference import Reference, load_reference
@@ -58,8 +59,10 @@ def run_fit(settings: FitStage, *, output: Path | str) -> Path:
 
 def _fit(settings: FitStage, stage: StageFolder) -> dict[str, Any]:
     density = read_map(settings.map)
+    check_file(settings.reference.reference, settings.deformation)
     weight = None if settings.map_mask is None else _read_mask(settings.map_mask, density)
     reference = load_reference(settings.reference)
+    check_deformation(reference, settings.deformation)
     start = make_placement(reference.modes.n_modes)
     dockings = [start]
     if settings.fit.search:
@@ -79,7 +82,7 @@ def _fit(settings: FitStage, stage: StageFolder) -> dict[str, Any]:
             advance=advance,
         )
     result = _compare(reference, box, start, found)
-    write_fit(stage.path, reference, result, text=TEXT)
+    write_fit(stage.path, reference, result, text=TEXT, deformation=settings.deformation)
     return describe_fit(reference, result)
 
 

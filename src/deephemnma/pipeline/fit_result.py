@@ -16,12 +16,14 @@ from deephemnma.io.atomic import write_beside
 from deephemnma.io.motion import MOTION_FILE, Motion, write_motion
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import choose_extension
+from deephemnma.pipeline.deformation import displace_reference
 from deephemnma.pipeline.fit_picture import draw_fit
 from deephemnma.pipeline.reference import Reference
 from deephemnma.pipeline.report.table import Table, format_table
 from deephemnma.reference.fit_placement import Placement, place_sites
 from deephemnma.reference.fit_quality import Agreement
 from deephemnma.reference.fit_result import FitStatus, MapFit
+from deephemnma.settings.animation import DeformationOptions
 
 PICTURE_DPI = 110
 MOVED = 3.0
@@ -61,7 +63,9 @@ class FoundFit:
     frequencies: Float[Tensor, "shells"]
 
 
-def write_fit(folder: Path, reference: Reference, result: FoundFit, *, text: str) -> None:
+def write_fit(
+    folder: Path, reference: Reference, result: FoundFit, *, text: str, deformation: DeformationOptions
+) -> None:
     """Write everything into `folder`."""
     modes, fit = make_mode_frame(reference, result.fit), result.fit
     with write_beside(folder / "fit.csv") as path:
@@ -76,8 +80,9 @@ def write_fit(folder: Path, reference: Reference, result: FoundFit, *, text: str
         draw_fit(fit.levels, modes, make_shell_frame(result)).savefig(path, dpi=PICTURE_DPI)
     extension = choose_extension(reference)
     for name, placement in (("fitted", fit.flexible), ("docked", fit.rigid)):
-        sites = place_sites(reference.model, reference.modes, placement)
-        write_models(folder / f"{name}{extension}", reference.sites, sites[None])
+        moved = displace_reference(reference, placement.amplitudes[None], options=deformation)
+        placed = moved.double() @ placement.rotation.mT + reference.model.center + placement.shift
+        write_models(folder / f"{name}{extension}", reference.sites, placed)
     write_motion(folder / MOTION_FILE, _make_motion(reference, fit))
 
 

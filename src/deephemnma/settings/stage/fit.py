@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deephemnma.settings.animation import DeformationOptions
 from deephemnma.settings.fit import FitSettings
 from deephemnma.settings.stage.reference import ReferenceOptions
 
@@ -17,3 +18,4 @@ class FitStage:
     map_mask: Path | None = None
     """A map of the same box, 0-1: what of the map is the molecule. By default all of it."""
     fit: FitSettings = field(default_factory=FitSettings)
+    deformation: DeformationOptions = field(default_factory=DeformationOptions)
