@@ -8,6 +8,7 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.landscape import Landscape
+from deephemnma.io.density import write_map
 from deephemnma.io.structure import read_models
 from deephemnma.io.trajectory import count_frames, read_frames
 from deephemnma.landscape.path import make_path
@@ -15,12 +16,15 @@ from deephemnma.modes.bond import compute_lengths, find_links
 from deephemnma.pipeline import animation
 from deephemnma.pipeline.animation import check_movie, find_view, write_mode_movies, write_movie
 from deephemnma.pipeline.deformation import displace_reference
+from deephemnma.pipeline.fit import run_fit
 from deephemnma.pipeline.progress import listen_to_announcements
 from deephemnma.pipeline.reference import Reference, read_or_compute_modes
+from deephemnma.reconstruction.model_map import make_model_map
 from deephemnma.settings.animation import AnimationOptions, DeformationOptions, MovieOptions
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.animate import AnimateStage
+from deephemnma.settings.stage.fit import FitStage
 from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.structure import StructureOptions
 
@@ -125,6 +129,24 @@ def test_the_view_shows_the_motion(reference):
     assert abs(view.axes[2] @ axes[:, 2]) > 0.99
     across, up = (rest - rest.mean(axis=0)) @ view.axes[:2].T @ np.eye(2)[:, 0], (rest @ view.axes[1])
     assert across.std() > up.std()
+
+
+@pytest.mark.slow
+def test_a_fit_is_written_with_its_bonds_kept(tmp_path, reference, adenylate_kinase_path):
+    # A map of the reference moved along mode 7, in its own frame.
+    moved = reference.modes.select([7]).displace(reference.model.positions, torch.tensor([[40.0]]).double())[0]
+    write_map(tmp_path / "map.mrc", make_model_map(reference.model, positions=moved, box_size=32, voxel_size=3.0))
+    options = MoleculeOptions(structure=StructureOptions(sites="ca"), network=NetworkOptions(n_modes=9))
+    links, rest = find_links(reference.sites), reference.sites.positions.numpy()
+    worst = {}
+    for deformation in ("linear", "blocks"):
+        molecule = ReferenceOptions(adenylate_kinase_path, modes="7-9", molecule=options)
+        stage = FitStage(molecule, tmp_path / "map.mrc", deformation=DeformationOptions(deformation))
+        folder = run_fit(stage, output=tmp_path / deformation)
+        fitted = read_models(folder / "fitted.pdb")[0].positions.numpy()
+        worst[deformation] = np.abs(compute_lengths(fitted, links) - compute_lengths(rest, links)).max()
+        assert np.sqrt(np.square(fitted - (moved + reference.model.center).numpy()).sum(axis=1).mean()) < 1
+    assert worst["blocks"] < 0.003 < 0.3 < worst["linear"]
 
 
 def test_a_path_reaches_as_far_as_it_is_told():
