@@ -17,6 +17,7 @@ from deephemnma.modes.force_field_choice import make_force_field
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.modes.rigid import N_RIGID
 from deephemnma.pipeline.map_model import make_map_model, read_pseudoatom_model
+from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.gaussian_fit import Likeness, fit_to_atoms
@@ -131,7 +132,9 @@ def _make_molecule(atoms: AtomicModel, options: MoleculeOptions) -> Molecule:
     model = make_gaussian_model(sites, width=options.width, b_factors=chosen.file_b_factors)
     if chosen.bead_resolution is None:
         return Molecule(model, sites)
-    model, likeness = fit_to_atoms(model, atoms, resolution=chosen.bead_resolution, b_factors=chosen.file_b_factors)
+    resolution, b_factors = chosen.bead_resolution, chosen.file_b_factors
+    with track_progress("weights and widths", 1.0) as advance:
+        model, likeness = fit_to_atoms(model, atoms, resolution=resolution, b_factors=b_factors, advance=advance)
     return Molecule(model, sites, likeness)
 
 

@@ -4,6 +4,7 @@ The distance is ``|model - density|^2`` with both low-passed by a Gaussian. Its 
 that are near each other: no grid is needed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ NARROWEST, WIDEST = 0.3, 1.6  # of a width, by which the fit may change it
 HEAVIEST = 4.0  # of a weight
 STEPS = 200
 GAIN = 1e-6  # relative; a step that gains less is the last
+FITTING, POSING = 0.7, 0.5  # shares of the time, of all and of the fit
+Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ class Likeness:
 
 
 def fit_to_atoms(
-    model: GaussianModel, atoms: AtomicModel, *, resolution: float, b_factors: bool = False
+    model: GaussianModel,
+    atoms: AtomicModel,
+    *,
+    resolution: float,
+    b_factors: bool = False,
+    advance: Advance = lambda share: None,
 ) -> tuple[GaussianModel, Likeness]:
     """Fit weights and widths of a model to the atoms it stands for, so that projections look alike.
 
@@ -60,6 +68,8 @@ def fit_to_atoms(
         Detail that matters, A, above 0.
     b_factors
         Whether the atoms are smeared by their B-factors.
+    advance
+        Called with the share of the work done since the last call.
 
     Returns
     -------
@@ -69,11 +79,12 @@ def fit_to_atoms(
         What was reached.
     """
     density = make_atomic_density(select_sites(atoms, "all"), b_factors=b_factors)
-    fitted = fit_gaussians(model, density, resolution=resolution)
+    fitted = fit_gaussians(model, density, resolution=resolution, advance=lambda share: advance(FITTING * share))
     before, after = (
         compute_projection_correlation(make_model_density(each), density, resolution=resolution)
         for each in (model, fitted)
     )
+    advance(1 - FITTING)
     # atoms at low resolution are as good as perfect, and the fit weighs the band by a Gaussian instead of cutting it
     return (
         (fitted, Likeness(resolution, before, after))
@@ -82,7 +93,9 @@ def fit_to_atoms(
     )
 
 
-def fit_gaussians(model: GaussianModel, density: AtomicDensity, *, resolution: float) -> GaussianModel:
+def fit_gaussians(
+    model: GaussianModel, density: AtomicDensity, *, resolution: float, advance: Advance = lambda share: None
+) -> GaussianModel:
     """Return the model with the weights and widths of the least distance to `density` through a Gaussian low-pass.
 
     Weak springs hold them where they began: parameters that the density hardly determines stay. Weights are not
@@ -90,12 +103,22 @@ def fit_gaussians(model: GaussianModel, density: AtomicDensity, *, resolution: f
     """
     if not resolution > 0:
         raise InputError(f"The resolution (--bead-resolution) must be a positive length in A, not {resolution:g}.")
-    problem = _pose(model, density, blur=2 * (LOW_PASS * resolution) ** 2)
+    blur = 2 * (LOW_PASS * resolution) ** 2
+    problem = _pose(model, density, blur=blur, advance=lambda share: advance(POSING * share))
     n = model.n_sites
     bounds = np.repeat(((0.0, HEAVIEST), 2 * np.log((NARROWEST, WIDEST))), n, axis=0)
     start = np.repeat((1.0, 0.0), n)
     options = {"maxiter": STEPS, "ftol": GAIN, "maxfun": 2 * STEPS}
-    found = minimize(problem.compute, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    found = minimize(
+        problem.compute,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options=options,
+        callback=lambda _: advance((1 - POSING) / STEPS),
+    )
+    advance((1 - POSING) * (1 - found.nit / STEPS))
     gains, logs = np.split(found.x, 2)
     weights = gains * problem.weights
     weights *= float(density.weights.sum()) / weights.sum()
@@ -180,7 +203,9 @@ class _Problem:
         return matrix @ weights + matrix.T @ weights
 
 
-def _pose(model: GaussianModel, density: AtomicDensity, *, blur: float) -> _Problem:
+def _pose(
+    model: GaussianModel, density: AtomicDensity, *, blur: float, advance: Advance = lambda share: None
+) -> _Problem:
     positions = (model.positions.double() + model.center.double()).numpy()
     weights, variances = model.weights.double().numpy(), model.widths.double().square().numpy()
     widest, least = WIDEST**2 * variances, NARROWEST**2 * float(variances.min()) + blur
@@ -189,6 +214,6 @@ def _pose(model: GaussianModel, density: AtomicDensity, *, blur: float) -> _Prob
         variances=variances,
         blur=blur,
         pairs=find_pairs(positions, widest, blur=blur),
-        products=tabulate_products(positions, widest + blur, density, least=least),
+        products=tabulate_products(positions, widest + blur, density, least=least, advance=advance),
         ends=(least, float(widest.max()) + blur),
     ).match_contrast()

@@ -1,6 +1,7 @@
 """Scalar products of Gaussians: that of N(0; v1) and N(d; v2) is N(d; v1 + v2)."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -60,6 +61,7 @@ def tabulate_products(
     density: AtomicDensity,
     *,
     least: float,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Float[np.ndarray, "coefficients sites"]:
     """Return the scalar product of a density with a Gaussian at each site, as a function of the Gaussian's variance.
 
@@ -69,6 +71,8 @@ def tabulate_products(
         The greatest that each site may have, A^2.
     least
         The least, A^2.
+    advance
+        Called with the share of the work done since the last call.
 
     Returns
     -------
@@ -85,6 +89,7 @@ def tabulate_products(
     for block in _cut(positions, reaches):
         reach = float(reaches[block].max())
         values[block] = _count_neighbours(positions[block], tree, kind, reach=reach, shape=shape) @ table
+        advance(len(block) / len(positions))
     return chebyshev.chebfit(nodes, values.T, DEGREE)
 
 

@@ -163,3 +163,11 @@ def test_what_cannot_be_fitted_is_told(kinase: AtomicModel, monkeypatch: pytest.
     monkeypatch.setattr("deephemnma.reference.overlap.MAX_PAIRS", 100)
     with pytest.raises(InputError, match=r"overlap at this --bead-resolution.*--sites"):
         fit_to_atoms(model, kinase, resolution=5.0)
+
+
+def test_progress_adds_up_to_all(kinase: AtomicModel) -> None:
+    told = []
+    model = make_gaussian_model(select_sites(kinase, "ca"))
+    fit_to_atoms(model, kinase, resolution=5.0, advance=told.append)
+    assert sum(told) == pytest.approx(1)
+    assert min(told) >= 0
