@@ -10,6 +10,7 @@ from deephemnma.core.structure import AtomicModel
 ANCHORS = ("CA", "P", "C1'", "C1*")
 """Atoms that tell a residue of a chain: of amino acids the first, of nucleotides the others, a 5' end having no P."""
 PROTEIN, NUCLEIC = 1, 2
+NUMBERED_GAP = 2.2  # of the median step, between residues whose numbers follow each other
 GAP = 1.4  # of the median step from one CA (P) to the next; one residue missing makes 1.4 to 1.9 (CA), more (P)
 
 
@@ -61,7 +62,9 @@ def _find_joined(atoms: AtomicModel, residues: Int[np.ndarray, "sites"]) -> Bool
         measured = kin & (rows[1:] >= 0) & (rows[:-1] >= 0)
         if measured.any():
             steps = np.linalg.norm(positions[rows[1:]] - positions[rows[:-1]], axis=1)
-            joined[measured] = steps[measured] <= GAP * np.median(steps[measured])
+            relative = steps[measured] / np.median(steps[measured])
+            # numbers that follow each other bear with the uneven steps of beads at the centres of residues
+            joined[measured] = (relative <= GAP) | (joined[measured] & (relative <= NUMBERED_GAP))
     return np.concatenate(([False], joined))
 
 

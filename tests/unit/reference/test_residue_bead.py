@@ -1,10 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from deephemnma.core.structure import AtomicModel
+from deephemnma.io.structure import read_structure
+from deephemnma.modes.blocks import make_residue_blocks
 from deephemnma.reference.gaussian import ATOM_WIDTH, make_gaussian_model
 from deephemnma.reference.site import make_site_names, select_sites
 
@@ -77,3 +80,11 @@ def test_ligands_and_ions_keep_beads_of_their_own(atoms: AtomicModel) -> None:
     assert names[-2:] == ["A/PO4 101", "A/CA 102"]
     # the two made-up nucleotides are not bonded
     assert len(names) == 1 + 2 + 2
+
+
+def test_beads_at_the_centres_of_residues_make_the_blocks_of_their_ca(adenylate_kinase_path: Path) -> None:
+    """Centres step unevenly: 2 to 8 A."""
+    atoms = read_structure(adenylate_kinase_path)
+    blocks = [make_residue_blocks(select_sites(atoms, sites), block_residues=20) for sites in ("ca", "residue")]
+    assert blocks[0].tolist() == blocks[1].tolist()
+    assert blocks[0].max() == 10
