@@ -1,11 +1,16 @@
 """Softest modes of a Hessian, its rigid modes known."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray
 
+from deephemnma.core.error import InputError
 from deephemnma.modes.lobpcg import EigenBlock, Preconditioner, iterate_block
+from deephemnma.modes.relaxation import make_relaxation
 
 DENSE_BELOW = 1500  # coordinates; where the dense solver stops being the faster one
 DENSE_SHARE = 8  # more modes than this fraction of the coordinates are found by the dense solver
@@ -17,11 +22,19 @@ ATTEMPTS = 3
 TOLERANCE = 1e-7  # of the mean eigenvalue wanted: directions within some 1e-6, eigenvalues within 1e-12
 LOST = 1e-6  # relative distance below the highest mode found that is not a matter of digits
 RIDGE = 1e-10  # of the mean diagonal; a hinge, which is refused by name later, must not end the factorization
+ROUNDING = 1e-12  # of the mean diagonal; a residual below cannot be told from rounding
 SEED = 20220811
+Advance = Callable[[float], None]
 
 
 def compute_soft_modes(
-    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int, coarse: csr_array
+    hessian: sparray,
+    *,
+    rigid: Float[np.ndarray, "coordinates rigid"],
+    count: int,
+    coarse: csr_array,
+    relaxation_steps: int = 1,
+    advance: Advance = lambda share: None,
 ) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
     """Return the `count` lowest eigenpairs of `hessian` orthogonal to the orthonormal columns of `rigid`.
 
@@ -41,6 +54,10 @@ def compute_soft_modes(
     coarse
         (coordinates, motions), orthonormal columns that span the rigid modes and, roughly, the soft ones: rigid
         motions of a few hundred regions.
+    relaxation_steps
+        See :func:`~deephemnma.modes.relaxation.choose_steps`.
+    advance
+        Told of the share of the work, 0-1, done since the last call.
 
     Returns
     -------
@@ -51,18 +68,22 @@ def compute_soft_modes(
 
     Raises
     ------
-    RuntimeError
+    InputError
         If the iteration does not converge.
     """
     n_coordinates = hessian.shape[0]
     if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
         # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
         lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
+        advance(1.0)
         return scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
     matrix = csr_array(hessian)
-    precondition, start = _make_two_levels(matrix, rigid=rigid, coarse=coarse, width=count + GUARDS)
+    precondition, start = _make_two_levels(
+        matrix, rigid=rigid, coarse=coarse, width=count + GUARDS, relaxation_steps=relaxation_steps
+    )
+    watch = _make_watch(advance)
     for _ in range(ATTEMPTS):
-        found = _solve(matrix, start, precondition=precondition, rigid=rigid, count=count)
+        found = _solve(matrix, start, precondition=precondition, rigid=rigid, count=count, watch=watch)
         lost = find_lost_modes(matrix, found, count=count, rigid=rigid, precondition=precondition)
         if not lost.shape[1]:
             return found.values[:count], found.vectors[:, :count]
@@ -94,7 +115,8 @@ def find_lost_modes(
         n_wanted=1,
         max_iterations=PROBE_ITERATIONS,
     )
-    return probe.vectors[:, probe.values < (1 - LOST) * found.values[count - 1]]
+    finest = ROUNDING * float(_get_diagonal(hessian).mean())
+    return probe.vectors[:, probe.values < (1 - LOST) * found.values[count - 1] - finest]
 
 
 def _solve(
@@ -104,9 +126,12 @@ def _solve(
     precondition: Preconditioner,
     rigid: Float[np.ndarray, "coordinates rigid"],
     count: int,
+    watch: Callable[[float], None],
 ) -> EigenBlock:
+    finest = ROUNDING * float(_get_diagonal(hessian).mean())
+
     def tolerance(values: Float[np.ndarray, "columns"]) -> float:
-        return TOLERANCE * float(values[:count].mean())
+        return max(finest, TOLERANCE * float(values[:count].mean()))
 
     found = iterate_block(
         hessian,
@@ -116,33 +141,57 @@ def _solve(
         tolerance=tolerance,
         n_wanted=count,
         max_iterations=MAX_ITERATIONS,
+        watch=watch,
     )
-    worst = float(found.residuals[:count].max())
-    if worst > tolerance(found.values):
-        raise RuntimeError(f"The modes did not converge in {MAX_ITERATIONS} iterations (residual {worst:.1e}).")
+    if found.residuals[:count].max() > tolerance(found.values):
+        raise InputError(
+            f"The {count} softest modes did not converge in {MAX_ITERATIONS} iterations, as happens where many "
+            "parts of the structure hang on few springs: use a longer --cutoff or fewer --n-modes."
+        )
     return found
 
 
+def _make_watch(advance: Advance) -> Callable[[float], None]:
+    """Turn how far the worst residual is from the tolerance, which falls by a factor a step, into a share done."""
+    told, first = 0.0, None
+
+    def watch(excess: float) -> None:
+        nonlocal told, first
+        first = max(excess, 2.0) if first is None else first
+        share = 1 - math.log(max(excess, 1.0)) / math.log(first)
+        if share > told:
+            advance(share - told)
+            told = share
+
+    return watch
+
+
 def _make_two_levels(
-    hessian: csr_array, *, rigid: Float[np.ndarray, "coordinates rigid"], coarse: csr_array, width: int
+    hessian: csr_array,
+    *,
+    rigid: Float[np.ndarray, "coordinates rigid"],
+    coarse: csr_array,
+    width: int,
+    relaxation_steps: int,
 ) -> tuple[Preconditioner, Float[np.ndarray, "coordinates columns"]]:
     """Return the preconditioner, and a start: the softest motions among the coarse ones, and some random ones."""
     coarse_back = csr_array(coarse.T)
     coarse_hessian = (coarse_back @ hessian @ coarse).toarray()
     coarse_rigid = coarse_back @ rigid
-    diagonal = hessian.diagonal()
+    diagonal = _get_diagonal(hessian)
     coarse_hessian += diagonal.mean() * coarse_rigid @ coarse_rigid.T
     coarse_hessian[np.diag_indices_from(coarse_hessian)] += RIDGE * diagonal.mean()
     factor = scipy.linalg.cho_factor(coarse_hessian, overwrite_a=True)
-    relax = (4 / 3 / _estimate_greatest(hessian)) / diagonal[:, None]
+    greatest = _estimate_greatest(hessian)
+    relax = make_relaxation(hessian, diagonal=diagonal, greatest=greatest, steps=relaxation_steps)
 
     def solve_coarsely(force: Float[np.ndarray, "coordinates columns"]) -> Float[np.ndarray, "coordinates columns"]:
         return coarse @ scipy.linalg.cho_solve(factor, coarse_back @ force)
 
     def precondition(force: Float[np.ndarray, "coordinates columns"]) -> Float[np.ndarray, "coordinates columns"]:
-        motion = relax * force
+        motion = relax(force)
         motion = motion + solve_coarsely(force - hessian @ motion)
-        return motion + relax * (force - hessian @ motion)
+        return motion + relax(force - hessian @ motion)
 
     generator = np.random.default_rng(SEED)
     n_soft = min(width, coarse.shape[1] // 2)
@@ -155,8 +204,14 @@ def _make_two_levels(
 
 def _estimate_greatest(hessian: csr_array) -> float:
     """Return, 10 % too high, the greatest eigenvalue of the Hessian scaled to a diagonal of ones (power iteration)."""
-    scale = 1 / np.sqrt(hessian.diagonal())
+    scale = 1 / np.sqrt(_get_diagonal(hessian))
     vector = np.random.default_rng(SEED).standard_normal(len(scale))
     for _ in range(15):
         vector = scale * (hessian @ (scale * (vector / np.linalg.norm(vector))))
     return 1.1 * float(np.linalg.norm(vector))
+
+
+def _get_diagonal(hessian: csr_array) -> Float[np.ndarray, "coordinates"]:
+    """Return the diagonal; where no spring acts on a coordinate (of a flat lattice) almost nothing, but not zero."""
+    diagonal = hessian.diagonal()
+    return np.maximum(diagonal, 1e-6 * diagonal.mean())

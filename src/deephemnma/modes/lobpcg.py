@@ -40,12 +40,14 @@ def iterate_block(
     tolerance: Callable[[Float[np.ndarray, "columns"]], float],
     n_wanted: int,
     max_iterations: int,
+    watch: Callable[[float], None] = lambda excess: None,
 ) -> EigenBlock:
     """Improve `start` towards the lowest eigenvectors orthogonal to the orthonormal columns `deflated`.
 
     Each step takes the lowest Ritz vectors in the span of the block, of its preconditioned residuals and of the last
     steps. It ends when the residuals of the lowest `n_wanted` are within ``tolerance(values)``, or after
     `max_iterations`. Columns beyond `n_wanted` are guards: they make the wanted ones converge sooner.
+    At every step `watch` is told how many times the tolerance the worst residual of the wanted ones is.
     """
     vectors = _orthonormalize(start, deflated)
     width = vectors.shape[1]
@@ -56,7 +58,8 @@ def iterate_block(
     for iteration in range(max_iterations + 1):
         residual = products - vectors * values
         norms = np.linalg.norm(residual, axis=0)
-        rough = norms > tolerance(values)
+        rough = norms > (fine := tolerance(values))
+        watch(float(norms[:n_wanted].max() / fine))
         if iteration == max_iterations or not rough[:n_wanted].any():
             break
         news = _orthonormalize(precondition(residual[:, rough]), deflated, vectors, steps)

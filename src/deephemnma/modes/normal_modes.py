@@ -1,6 +1,7 @@
 """From positions to normal modes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from deephemnma.modes.elastic_network import (
 )
 from deephemnma.modes.force_field import ForceField
 from deephemnma.modes.hessian import compute_hessian
+from deephemnma.modes.relaxation import choose_steps
 from deephemnma.modes.rigid import N_RIGID, make_rigid_modes
 from deephemnma.modes.uniform_cutoff import UniformCutoff
 
@@ -42,6 +44,7 @@ def compute_modes(
     force_field: ForceField | None = None,
     blocks: Int[np.ndarray, "sites"] | None = None,
     names: Sequence[str] | None = None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Modes:
     """Compute the softest normal modes of an elastic network.
 
@@ -63,6 +66,8 @@ def compute_modes(
         Number of the rigid block of each site (RTB), if the sites are not to move one by one.
     names
         Name of each site, for messages.
+    advance
+        Told of the share of the solution, 0-1, done since the last call.
 
     Returns
     -------
@@ -79,27 +84,67 @@ def compute_modes(
     rigid = make_rigid_modes(sites)
     force_field = force_field or UniformCutoff()
     cutoff = _resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff, reach=force_field.reach)
-    pairs = find_pairs(sites, cutoff=cutoff)
-    check_network(sites, pairs, cutoff=cutoff, names=names)
-    stiffness = force_field.compute_stiffness(compute_distances(sites, pairs))
-    # trace of the Hessian over its size
-    mean = 2 * float(stiffness.sum()) / (3 * len(sites))
+    network = _make_network(sites, cutoff=cutoff, force_field=force_field, names=names)
     frames = None if blocks is None else make_block_frames(sites, blocks)
     _check_count(n_modes, 3 * len(sites) if frames is None else frames.n_degrees)
-    count = n_modes - N_RIGID
-    if count <= 0:
-        values, vectors = np.zeros(0), np.zeros((3 * len(sites), 0))
-    elif frames is None:
-        hessian = compute_hessian(sites, pairs, stiffness=stiffness)
-        coarse = make_block_frames(sites, _make_regions(sites)).make_basis()
-        values, vectors = compute_soft_modes(hessian, rigid=rigid, count=count, coarse=coarse)
+    if n_modes <= N_RIGID:
+        return _make_modes(rigid[:, :n_modes], np.zeros(0))
+    if frames is None:
+        values, vectors = _solve_sites(network, rigid, count=n_modes - N_RIGID, advance=advance)
     else:
-        hessian, basis = compute_block_hessian(sites, pairs, stiffness=stiffness, frames=frames), frames.make_basis()
-        coarse = csr_array(basis.T) @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
-        values, shares = compute_soft_modes(hessian, rigid=basis.T @ rigid, count=count, coarse=coarse)
-        vectors = basis @ shares
-    _check_floppy(values, vectors, mean=mean, names=names)
-    return _make_modes(np.concatenate((rigid, vectors), axis=1)[:, :n_modes], values)
+        values, vectors = _solve_blocks(network, rigid, frames=frames, count=n_modes - N_RIGID, advance=advance)
+    _check_floppy(values, vectors, mean=network.mean_eigenvalue, names=names)
+    return _make_modes(np.concatenate((rigid, vectors), axis=1), values)
+
+
+class _Network(NamedTuple):
+    sites: Float[np.ndarray, "sites 3"]
+    pairs: Int[np.ndarray, "pairs 2"]
+    stiffness: Float[np.ndarray, "pairs"]
+
+    @property
+    def mean_eigenvalue(self) -> float:
+        """Trace of the Hessian over its size."""
+        return 2 * float(self.stiffness.sum()) / (3 * len(self.sites))
+
+
+def _make_network(
+    sites: Float[np.ndarray, "sites 3"], *, cutoff: float, force_field: ForceField, names: Sequence[str] | None
+) -> _Network:
+    pairs = find_pairs(sites, cutoff=cutoff)
+    check_network(sites, pairs, cutoff=cutoff, names=names)
+    return _Network(sites, pairs, force_field.compute_stiffness(compute_distances(sites, pairs)))
+
+
+_Solution = tuple[Float[np.ndarray, "soft"], Float[np.ndarray, "coordinates soft"]]
+
+
+def _solve_sites(
+    network: _Network, rigid: Float[np.ndarray, "coordinates 6"], *, count: int, advance: Callable[[float], None]
+) -> _Solution:
+    """Return the softest eigenpairs where every site moves."""
+    sites, pairs, stiffness = network
+    hessian = compute_hessian(sites, pairs, stiffness=stiffness)
+    coarse = make_block_frames(sites, _make_regions(sites)).make_basis()
+    steps = choose_steps(stiffness)
+    return compute_soft_modes(hessian, rigid=rigid, count=count, coarse=coarse, relaxation_steps=steps, advance=advance)
+
+
+def _solve_blocks(
+    network: _Network,
+    rigid: Float[np.ndarray, "coordinates 6"],
+    *,
+    frames: BlockFrames,
+    count: int,
+    advance: Callable[[float], None],
+) -> _Solution:
+    """Return the softest eigenpairs where rigid blocks move."""
+    sites, pairs, stiffness = network
+    hessian, basis = compute_block_hessian(sites, pairs, stiffness=stiffness, frames=frames), frames.make_basis()
+    back = csr_array(basis.T)
+    coarse = back @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
+    values, shares = compute_soft_modes(hessian, rigid=back @ rigid, count=count, coarse=coarse, advance=advance)
+    return values, basis @ shares
 
 
 def _make_regions(sites: Float[np.ndarray, "sites 3"]) -> Int[np.ndarray, "sites"]:

@@ -150,15 +150,17 @@ def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:
 
 
 def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:
-    return compute_modes(
-        molecule.model.positions,
-        n_modes=options.n_modes,
-        cutoff=options.cutoff,
-        relative_cutoff=options.relative_cutoff,
-        force_field=make_force_field(options.force_field),
-        blocks=_make_blocks(molecule, options.block_residues),
-        names=None if molecule.sites is None else make_site_names(molecule.sites),
-    )
+    with track_progress("normal modes", 1.0) as advance:
+        return compute_modes(
+            molecule.model.positions,
+            n_modes=options.n_modes,
+            cutoff=options.cutoff,
+            relative_cutoff=options.relative_cutoff,
+            force_field=make_force_field(options.force_field),
+            blocks=_make_blocks(molecule, options.block_residues),
+            names=None if molecule.sites is None else make_site_names(molecule.sites),
+            advance=advance,
+        )
 
 
 def _make_blocks(molecule: Molecule, block_residues: int | None) -> np.ndarray | None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, diags_array, eye_array
 
+from deephemnma.core.error import InputError
 from deephemnma.modes import eigen
 from deephemnma.modes.eigen import compute_soft_modes, find_lost_modes
 from deephemnma.modes.lobpcg import EigenBlock, iterate_block
@@ -81,8 +82,18 @@ def test_nothing_is_lost_where_all_are_found() -> None:
 def test_what_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eigen, "MAX_ITERATIONS", 2)
     matrix, rigid, _, coarse = make_chain()
-    with pytest.raises(RuntimeError, match="did not converge in 2"):
+    with pytest.raises(InputError, match=r"did not converge in 2 .*--cutoff"):
         compute_soft_modes(matrix, rigid=rigid, count=12, coarse=coarse)
+
+
+@pytest.mark.parametrize("dense_below", [0, 5000])
+def test_progress_adds_up_to_all(monkeypatch: pytest.MonkeyPatch, dense_below: int) -> None:
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
+    matrix, rigid, _, coarse = make_chain()
+    shares: list[float] = []
+    compute_soft_modes(matrix, rigid=rigid, count=8, coarse=coarse, advance=shares.append)
+    assert min(shares) > 0
+    assert sum(shares) == pytest.approx(1)
 
 
 def _join(first: csr_array, second: csr_array) -> csr_array:

@@ -76,7 +76,11 @@ def test_few_modes_are_the_rigid_ones(cloud: torch.Tensor) -> None:
     assert compute_modes(cloud, n_modes=4).vectors.shape == (4, 60, 3)
 
 
-def test_blocks_of_one_site_change_nothing(cloud: torch.Tensor) -> None:
+@pytest.mark.parametrize("dense_below", [0, 10_000])
+def test_blocks_of_one_site_change_nothing(
+    cloud: torch.Tensor, monkeypatch: pytest.MonkeyPatch, dense_below: int
+) -> None:
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
     expected = compute_modes(cloud)
     found = compute_modes(cloud, blocks=np.arange(60))
     assert torch.allclose(found.eigenvalues, expected.eigenvalues, atol=1e-9)
@@ -118,6 +122,28 @@ def test_a_hinge_is_refused_by_name() -> None:
 def test_options_out_of_range_are_refused(cloud: torch.Tensor, options: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         compute_modes(cloud, **options)
+
+
+def test_the_iterative_solver_refuses_a_hinge_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two wedges that touch along a line."""
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 0)
+    side = 3.0 * np.stack(np.meshgrid(*[np.arange(7.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    body = side[(side[:, 0] > 0) & (np.abs(side[:, 1] - 9) <= side[:, 0])]
+    body = body[(body[:, 0] > 3) | (body[:, 1] == 9)]
+    axis = np.array([[0.0, 9.0, 3.0 * z] for z in range(7)])
+    positions = torch.from_numpy(np.concatenate((axis, body, body * np.array([-1.0, 1.0, 1.0]))))
+    with pytest.raises(InputError, match=r"cost no energy"):
+        compute_modes(positions, cutoff=5.5, n_modes=12)
+
+
+def test_many_sites_have_the_modes_of_the_dense_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    positions = 40 * torch.rand(600, 3, generator=generator, dtype=torch.float64)
+    found = compute_modes(positions, cutoff=12.0)
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 10_000)
+    expected = compute_modes(positions, cutoff=12.0)
+    assert torch.allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-9)
+    assert torch.allclose(found.vectors, expected.vectors, atol=1e-5)
 
 
 def test_sites_on_a_line_are_refused() -> None:
