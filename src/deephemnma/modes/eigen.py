@@ -73,10 +73,8 @@ def compute_soft_modes(
     """
     n_coordinates = hessian.shape[0]
     if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
-        # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
-        lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
         advance(1.0)
-        return scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
+        return _solve_densely(hessian, rigid=rigid, count=count)
     matrix = csr_array(hessian)
     precondition, start = _make_two_levels(
         matrix, rigid=rigid, coarse=coarse, width=count + GUARDS, relaxation_steps=relaxation_steps
@@ -117,6 +115,14 @@ def find_lost_modes(
     )
     finest = ROUNDING * float(_get_diagonal(hessian).mean())
     return probe.vectors[:, probe.values < (1 - LOST) * found.values[count - 1] - finest]
+
+
+def _solve_densely(
+    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int
+) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
+    # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
+    lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
+    return scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
 
 
 def _solve(
