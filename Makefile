@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-map-only bench-projectors bench-modes clean
+.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-modes bench-pseudoatoms clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -63,6 +63,14 @@ bench-modes: $(STAMP)
 		.venv-prody/bin/python -m pip install --quiet --disable-pip-version-check setuptools prody==2.6.1; } \
 		|| echo "ProDy could not be installed: its rows are left out."
 	$(BIN)/python benchmarks/modes.py --data "$(DATA)" --prody .venv-prody/bin/python --results "$(RESULTS)"
+
+# Known amplitudes from simulated maps, 4AKE into the map of 1AKE, experimental maps: some eight minutes of one core.
+bench-fit: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fit.py --data "$(DATA)" --results "$(RESULTS)"
+
+# How many Gaussians stand for each map of the shared data at 5 % and 2 %: some two minutes.
+bench-pseudoatoms: $(STAMP)
+	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/pseudoatoms.py --data "$(DATA)" --results "$(RESULTS)"
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000

@@ -13,17 +13,17 @@ from deephemnma.reference.target import Target, crop_target
 
 NARROWEST = 0.5  # voxels; below, a Gaussian slips through between voxels
 WIDENING = math.sqrt(2)
-SLACK = (
-    1.0  # of the error wanted; Gaussians that move do a little better than those at voxels, few of them a little worse
-)
 STEPS = 25
+FEWEST_SITES = 1000  # that fill the molecule; networks of a hundred have modes of a site or two
+TYPICAL_PACKING = 2.5  # widths from one Gaussian to the next, of fitted models
+WIDEST_OF_SMALL = 1.0  # voxels; a molecule of few voxels makes do with fewer sites
 SAMPLE = 64  # voxels; side of the part of the grid that is tried
 
 
 def list_widths(n_voxels: int) -> tuple[float, ...]:
     """Return the widths to try, voxels, the narrowest first, for a molecule of so many voxels."""
-    widest = max(2 * NARROWEST, n_voxels ** (1 / 3) / 4)
-    return tuple(NARROWEST * WIDENING**step for step in range(1 + int(math.log(widest / NARROWEST, WIDENING))))
+    widest = max(WIDEST_OF_SMALL, (n_voxels / FEWEST_SITES) ** (1 / 3) / TYPICAL_PACKING)
+    return tuple(NARROWEST * WIDENING**step for step in range(1 + int(math.log(widest / NARROWEST, WIDENING) + 1e-6)))
 
 
 def find_width(widths: tuple[float, ...], make: Callable[[float], Target], *, target_error: float) -> int:
@@ -32,7 +32,7 @@ def find_width(widths: tuple[float, ...], make: Callable[[float], Target], *, ta
     while high - low > 1:
         middle = (low + high) // 2
         error = compute_least_error(make(widths[middle]), width=widths[middle])
-        low, high = (middle, high) if error <= SLACK * target_error else (low, middle)
+        low, high = (middle, high) if error <= target_error else (low, middle)
     return low
 
 

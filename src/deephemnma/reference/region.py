@@ -6,7 +6,7 @@ from scipy import ndimage
 
 HISTOGRAM_BINS = 1024
 SMALLEST_PIECE = 0.05  # of the largest; what is smaller is dust of the noise
-SMOOTHING = 1.5  # voxels; takes the grain out of noise, and fills the moats that sharpening digs
+SMOOTHING = 2.0  # voxels; takes the grain out of noise, and fills the moats that sharpening digs
 
 
 def compute_threshold(values: Float[np.ndarray, "z y x"]) -> float:

@@ -209,6 +209,7 @@ def test_odd_headers_are_refused(tmp_path, change, words):
         read_map(tmp_path / "a.mrc")
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:mrcfile", "ignore::RuntimeWarning:numpy")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_voxels_that_are_no_numbers_are_refused(tmp_path, value):
     values = np.zeros((3, 4, 5), np.float32)
