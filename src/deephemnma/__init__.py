@@ -28,6 +28,7 @@ _HOME = (
         "ConformationOptions": "deephemnma.settings.stage.simulate",
         "ImageOptions": "deephemnma.settings.stage.simulate",
         "EstimateSettings": "deephemnma.settings.estimate",
+        "FitSettings": "deephemnma.settings.fit",
         "TrainSettings": "deephemnma.settings.train",
         "PredictSettings": "deephemnma.settings.predict",
         "RefineSettings": "deephemnma.settings.refine",

@@ -67,3 +67,16 @@ def test_a_coarser_search_still_beats_hemnma_on_its_own_images(tmp_path: Path, s
         ours, *theirs = [row for row in rows if row["method"].endswith(f", {name}")]
         for error in ("error, amplitude", "error, rotation", "error, shift"):
             assert all(ours[error] < row[error] for row in theirs)
+
+
+@pytest.mark.shared_data
+def test_flexible_fitting_finds_known_amplitudes_and_closes_adenylate_kinase(tmp_path: Path, shared_data: Path) -> None:
+    (clean,) = run("fit", tmp_path, "--data", str(shared_data), "--seeds", "2", "--cases", "1")
+    assert clean["failed"] == 0
+    assert clean["median error (%)"] < 0.1
+    for row in json.loads((tmp_path / "fit_closing.json").read_text())["rows"]:
+        assert row["RMSD, fitted (A)"] < 1.15 * row["RMSD, best in these modes (A)"]
+        assert row["correlation, fitted"] > row["correlation, rigid"] + 0.1
+    for row in json.loads((tmp_path / "fit_experimental.json").read_text())["rows"]:
+        assert row["rigid (A)"] < 1 or "bent" in row["case"]
+        assert row["modes > 3 error bars"] == 0 or "bent" in row["case"]
