@@ -152,7 +152,8 @@ def _solve(
     if found.residuals[:count].max() > tolerance(found.values):
         raise InputError(
             f"The {count} softest modes did not converge in {MAX_ITERATIONS} iterations, as happens where many "
-            "parts of the structure hang on few springs: use a longer --cutoff or fewer --n-modes."
+            "parts of the structure hang on few springs, or few springs are much stiffer than the others: move rigid "
+            "blocks (--block-residues), or use a longer --cutoff, fewer --n-modes or --force-field uniform."
         )
     return found
 
