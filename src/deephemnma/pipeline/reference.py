@@ -133,7 +133,7 @@ def _make_molecule(atoms: AtomicModel, options: MoleculeOptions) -> Molecule:
     if chosen.bead_resolution is None:
         return Molecule(model, sites)
     resolution, b_factors = chosen.bead_resolution, chosen.file_b_factors
-    with track_progress("weights and widths", 1.0) as advance:
+    with track_progress("weights and widths", 0.999) as advance:  # shares fall short of 1 by rounding
         model, likeness = fit_to_atoms(model, atoms, resolution=resolution, b_factors=b_factors, advance=advance)
     return Molecule(model, sites, likeness)
 
