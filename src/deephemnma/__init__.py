@@ -20,6 +20,7 @@ _HOME = (
         "StructureOptions": "deephemnma.settings.structure",
         "PseudoatomOptions": "deephemnma.settings.pseudoatom",
         "NetworkOptions": "deephemnma.settings.network",
+        "BasisOptions": "deephemnma.settings.basis",
         "ChoiceOptions": "deephemnma.settings.choice",
         "AnimationOptions": "deephemnma.settings.animation",
         "MovieOptions": "deephemnma.settings.animation",
