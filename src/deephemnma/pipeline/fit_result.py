@@ -32,8 +32,8 @@ MATTERS = 0.01
 ADVICE = {
     FitStatus.CONVERGED: "converged",
     FitStatus.NOT_CONVERGED: "not converged: take a coarser --resolution, or fewer --modes",
-    FitStatus.POOR: "POOR: no more than the overall shape of the map is explained; try --search, check the map's "
-    "handedness and that it is this molecule, or give it a --map-mask",
+    FitStatus.POOR: "POOR: no more than the overall shape of the map is explained; try --search or other --modes, "
+    "check the map's handedness and that it is this molecule, or give it a --map-mask",
     FitStatus.OUTSIDE: "OUTSIDE: sites have left the piece of the map that was fitted into; do not trust this, try "
     "fewer --modes or a --map-mask",
     FitStatus.AMBIGUOUS: "AMBIGUOUS: another docking explains the map about as well (by symmetry?)",
@@ -71,7 +71,8 @@ def write_fit(
     with write_beside(folder / "fit.csv") as path:
         modes.to_csv(path, index=False)
     with write_beside(folder / text) as path:
-        path.write_text(f"{_make_mode_text(modes)}\n\n{_make_agreement_text(result)}\n", encoding="utf8")
+        tables = [_make_mode_text(modes)] if len(modes) else []
+        path.write_text("\n\n".join([*tables, _make_agreement_text(result)]) + "\n", encoding="utf8")
     with write_beside(folder / "fsc.csv") as path:
         make_shell_frame(result).to_csv(path, index=False)
     with write_beside(folder / "fit.json") as path:
@@ -190,22 +191,25 @@ def _measure_turn(placement: Placement) -> float:
 def describe_fit(reference: Reference, result: FoundFit) -> dict[str, Any]:
     """Return the summary."""
     moved = measure_motion(reference, result)
-    bars = result.fit.standard_deviations[: reference.modes.n_modes]
-    sure = (result.fit.flexible.amplitudes.abs() > MOVED * bars).tolist()
-    moving = [str(number) for number, each in zip(reference.modes.numbers, sure, strict=True) if each]
-    flexible, rigid = result.agreements["flexible"], result.agreements["rigid"]
-    summary = {
-        "status": ADVICE[result.fit.status],
-        "resolution of the fit (A)": result.fit.resolution,
-        f"modes moved by more than {MOVED:g} error bars": ", ".join(moving) or "none",
-        "moved by the modes (A RMSD)": moved["by modes"],
+    summary = {"status": ADVICE[result.fit.status], "resolution of the fit (A)": result.fit.resolution}
+    if reference.modes.n_modes:
+        summary |= _describe_modes(reference, result) | {"moved by the modes (A RMSD)": moved["by modes"]}
+    return summary | {
         "rotation (deg)": _measure_turn(result.fit.flexible),
         "shift (A)": float(result.fit.flexible.shift.norm()),
         "moved in all (A RMSD)": moved["in all"],
     }
-    if flexible.free is not None:
-        gain = flexible.free - rigid.free
-        verb = "improve" if gain > MATTERS else "do NOT improve" if gain > -MATTERS else "SPOIL"
-        change = f"{rigid.free:.3f} to {flexible.free:.3f}"
-        summary["beyond the resolution of the fit"] = f"the modes {verb} the correlation ({change})"
-    return summary
+
+
+def _describe_modes(reference: Reference, result: FoundFit) -> dict[str, str]:
+    """Return whether the modes' motion is more than noise."""
+    bars = result.fit.standard_deviations[: reference.modes.n_modes]
+    sure = (result.fit.flexible.amplitudes.abs() > MOVED * bars).tolist()
+    moving = [str(number) for number, each in zip(reference.modes.numbers, sure, strict=True) if each]
+    told = {f"modes moved by more than {MOVED:g} error bars": ", ".join(moving) or "none"}
+    before, after = (result.agreements[name].free for name in ("rigid", "flexible"))
+    if before is None or after is None:
+        return told
+    verb = "improve" if after - before > MATTERS else "do NOT improve" if after - before > -MATTERS else "SPOIL"
+    finding = f"the modes {verb} the correlation ({before:.3f} to {after:.3f})"
+    return told | {"beyond the resolution of the fit": finding}
