@@ -17,8 +17,9 @@ class PseudoatomOptions:
     max_sites: int = 20000
     """Greatest number of Gaussians, at least 4."""
     threshold: float | None = None
-    """Density above which a voxel is the molecule's, > 0 (the level of a contour in ChimeraX); pieces of less than 5 %
-    of the largest are left out. By default Otsu's threshold of the map blurred by 2 voxels."""
+    """Density, after --invert and --low-pass, above which a voxel is the molecule's, > 0 (the level of a contour in
+    ChimeraX); pieces of less than 5 % of the largest are left out. By default Otsu's threshold of the map blurred by 2
+    voxels."""
     mask: Path | None = None
     """Map of the same grid that is 0.5 or more where the molecule is, instead of a threshold."""
     low_pass: float | None = None
