@@ -21,9 +21,9 @@ from deephemnma.core.model import Modes
 from deephemnma.core.structure import AtomicModel
 from deephemnma.io.structure import read_structure
 from deephemnma.modes import compute_modes
-from deephemnma.modes.bond import compute_lengths, find_bonds, find_links
+from deephemnma.modes.bond import find_bonds, find_links
 from deephemnma.modes.deformation import displace_blocks, make_rigid_blocks
-from deephemnma.modes.elastic_network import find_pairs
+from deephemnma.modes.elastic_network import compute_distances, find_pairs
 from deephemnma.reference.atomic_density import AtomicDensity, make_model_density
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.projection_correlation import compute_projection_correlation
@@ -77,9 +77,9 @@ def measure(
     """Return how bonds and contacts change, and how far the model is from the linear one."""
     bonds = np.concatenate((find_bonds(atoms), find_links(atoms)))
     contacts = find_pairs(atoms.positions.numpy(), cutoff=CONTACT)
-    rest = compute_lengths(atoms.positions.numpy(), bonds)
+    rest = compute_distances(atoms.positions.numpy(), bonds)
     change, angles, near = (
-        np.abs(compute_lengths(positions.numpy(), pairs) - compute_lengths(atoms.positions.numpy(), pairs))
+        np.abs(compute_distances(positions.numpy(), pairs) - compute_distances(atoms.positions.numpy(), pairs))
         for pairs in (bonds, _find_angles(bonds, len(positions)), contacts)
     )
     return {

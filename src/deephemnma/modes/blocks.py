@@ -24,7 +24,7 @@ def make_residue_blocks(atoms: AtomicModel, *, block_residues: int) -> Int[np.nd
     if block_residues < 1:
         raise InputError(f"A block has at least 1 residue (--block-residues), not {block_residues}.")
     residues = number_residues(atoms)
-    starts = ~_find_joined(atoms, residues)
+    starts = ~find_joined(atoms, residues)
     number = np.arange(len(starts))
     since_start = number - np.maximum.accumulate(np.where(starts, number, 0))
     return (np.cumsum(starts | (since_start % block_residues == 0)) - 1)[residues]
@@ -49,7 +49,7 @@ def _halve(positions: Float[np.ndarray, "sites 3"], part: np.ndarray, block_site
     return [piece for half in np.array_split(order, 2) for piece in _halve(positions, half, block_sites)]
 
 
-def _find_joined(atoms: AtomicModel, residues: Int[np.ndarray, "sites"]) -> Bool[np.ndarray, "residues"]:
+def find_joined(atoms: AtomicModel, residues: Int[np.ndarray, "sites"]) -> Bool[np.ndarray, "residues"]:
     """Mark the residues that continue the chain of the residue before."""
     _, first = np.unique(residues, return_index=True)
     anchor = _find_anchors(atoms, residues)

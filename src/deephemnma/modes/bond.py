@@ -1,15 +1,18 @@
 """Which sites of a structure are bonded, from distances alone."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.spatial import cKDTree
 
+from deephemnma.core.residue import number_residues
 from deephemnma.core.structure import AtomicModel
+from deephemnma.modes.blocks import find_joined
+from deephemnma.modes.elastic_network import compute_distances
 
 COVALENT_RADII = {"H": 0.31, "D": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "P": 1.07, "S": 1.05, "SE": 1.20}
 """A; Cordero et al. (2008), Dalton Trans. 2832. Metals are held by coordination: no bond is found for them."""
 TOLERANCE = 0.4  # A, as in the Cambridge Structural Database
-LONGEST_LINK = 8.0  # A, between neighbouring beads: CA-CA is 3.8, P-P 5 to 7.5
+LONGEST_LINK = 8.0  # A, between neighbouring beads: CA-CA is 3.8, P-P 5 to 7.5; beads of many residues may bend
 
 
 def find_bonds(atoms: AtomicModel) -> Int[np.ndarray, "bonds 2"]:
@@ -18,34 +21,20 @@ def find_bonds(atoms: AtomicModel) -> Int[np.ndarray, "bonds 2"]:
     radii = np.array([COVALENT_RADII.get(str(element).upper(), 0.0) for element in atoms.elements])
     pairs = cKDTree(positions).query_pairs(2 * radii.max() + TOLERANCE, output_type="ndarray").reshape(-1, 2)
     first, second = radii[pairs].T
-    bonded = (first > 0) & (second > 0) & (compute_lengths(positions, pairs) <= first + second + TOLERANCE)
+    bonded = (first > 0) & (second > 0) & (compute_distances(positions, pairs) <= first + second + TOLERANCE)
     return _sort(pairs[bonded])
 
 
 def find_links(atoms: AtomicModel) -> Int[np.ndarray, "links 2"]:
-    """Return the pairs of neighbouring beads: sites that stand for residues that follow each other in a chain."""
-    positions, n_sites = atoms.positions.detach().cpu().numpy(), len(atoms.elements)
-    first = np.arange(n_sites - 1)
-    pairs = np.stack((first, first + 1), axis=1)
-    alone = _is_alone(atoms)
-    same = (atoms.chains[:-1] == atoms.chains[1:]) & (atoms.atom_names[:-1] == atoms.atom_names[1:])
-    linked = alone[:-1] & alone[1:] & same & (compute_lengths(positions, pairs) <= LONGEST_LINK)
-    return pairs[linked]
+    """Return the pairs of neighbouring beads: lone sites of residues that follow each other in a chain, without a gap.
 
-
-def compute_lengths(
-    positions: Float[np.ndarray, "sites 3"], pairs: Int[np.ndarray, "pairs 2"]
-) -> Float[np.ndarray, "pairs"]:
-    """Return the distance of each pair, A."""
-    return np.linalg.norm(positions[pairs[:, 1]] - positions[pairs[:, 0]], axis=1)
-
-
-def _is_alone(atoms: AtomicModel) -> np.ndarray:
-    """Return which sites are the only one of their residue."""
-    changes = (atoms.chains[1:] != atoms.chains[:-1]) | (atoms.residue_numbers[1:] != atoms.residue_numbers[:-1])
-    changes |= atoms.residue_names[1:] != atoms.residue_names[:-1]
-    residues = np.concatenate(([0], np.cumsum(changes)))
-    return np.bincount(residues)[residues] == 1
+    Gaps are those of :func:`~deephemnma.modes.blocks.find_joined`; ions and ligands are beads that follow nothing.
+    """
+    positions, residues = atoms.positions.detach().cpu().numpy(), number_residues(atoms)
+    alone = np.bincount(residues)[residues] == 1
+    second = np.flatnonzero((np.diff(residues, prepend=0) == 1) & find_joined(atoms, residues)[residues])
+    pairs = np.stack((second - 1, second), axis=1)
+    return pairs[alone[pairs].all(axis=1) & (compute_distances(positions, pairs) <= LONGEST_LINK)]
 
 
 def _sort(pairs: Int[np.ndarray, "pairs 2"]) -> Int[np.ndarray, "pairs 2"]:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from deephemnma.core.structure import AtomicModel
 from deephemnma.modes.blocks import make_residue_blocks
-from deephemnma.modes.bond import compute_lengths, find_bonds, find_links
+from deephemnma.modes.bond import find_bonds, find_links
+from deephemnma.modes.elastic_network import compute_distances
 from deephemnma.modes.joint import close_joints
 from deephemnma.modes.screw import compute_screws, turn_blocks
 
@@ -87,7 +88,7 @@ def displace_blocks(
         Told of each frame done.
     """
     frames = np.empty(displacements.shape, dtype=np.float64)
-    lengths = compute_lengths(rigid.positions, rigid.joints)
+    lengths = compute_distances(rigid.positions, rigid.joints)
     for number, displacement in enumerate(displacements.detach().cpu().numpy().astype(np.float64)):
         rotations, centers = compute_screws(rigid.positions, displacement, blocks=rigid.blocks, turning=rigid.turning)
         moved = turn_blocks(rigid.positions, rotations, centers=centers, blocks=rigid.blocks)

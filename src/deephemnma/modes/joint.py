@@ -6,7 +6,7 @@ from scipy.sparse import bsr_array, csr_array, eye_array
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
-from deephemnma.modes.bond import compute_lengths
+from deephemnma.modes.elastic_network import compute_distances
 from deephemnma.modes.screw import compute_inverse_inertia, sum_blocks, turn_blocks
 
 CLOSED = 1e-6  # A
@@ -39,12 +39,12 @@ def close_joints(
     """
     if len(joints) == 0:
         return positions
-    gaps = lengths - compute_lengths(positions, joints)
+    gaps = lengths - compute_distances(positions, joints)
     for _ in range(MAX_STEPS):
         if np.abs(gaps).max() <= CLOSED:
             break
         moved = _step(positions, blocks, joints=joints, gaps=gaps)
-        left = lengths - compute_lengths(moved, joints)
+        left = lengths - compute_distances(moved, joints)
         if not left @ left < gaps @ gaps:
             break
         positions, gaps = moved, left

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deephemnma.io.structure import read_structure
-from deephemnma.modes.bond import compute_lengths, find_bonds, find_links
+from deephemnma.modes.bond import find_bonds, find_links
 from deephemnma.modes.deformation import displace_blocks, make_rigid_blocks
+from deephemnma.modes.elastic_network import compute_distances
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.reference.site import select_sites
 
@@ -26,8 +29,8 @@ def beads(adenylate_kinase_path):
 
 
 def measure_changes(atoms, positions, pairs):
-    rest = compute_lengths(atoms.positions.numpy(), pairs)
-    return np.abs([compute_lengths(frame.numpy(), pairs) - rest for frame in positions])
+    rest = compute_distances(atoms.positions.numpy(), pairs)
+    return np.abs([compute_distances(frame.numpy(), pairs) - rest for frame in positions])
 
 
 def test_bonds_are_those_of_chemistry(molecule):
@@ -37,7 +40,7 @@ def test_bonds_are_those_of_chemistry(molecule):
     rings = {"PRO": 1, "PHE": 1, "TYR": 1, "HIS": 1, "TRP": 2}
     named = dict(zip(atoms.residue_numbers.tolist(), atoms.residue_names.tolist(), strict=True))
     assert len(bonds) == len(atoms.elements) - 1 + sum(rings.get(name, 0) for name in named.values())
-    lengths = compute_lengths(atoms.positions.numpy(), bonds)
+    lengths = compute_distances(atoms.positions.numpy(), bonds)
     assert 1.1 < lengths.min() < lengths.max() < 1.95
 
 
@@ -45,6 +48,23 @@ def test_beads_are_linked_along_their_chain_only(beads):
     atoms, _ = beads
     assert find_links(atoms).tolist() == [[first, first + 1] for first in range(213)]
     assert len(find_bonds(atoms)) == 0
+
+
+def test_no_link_crosses_a_gap_and_insertion_codes_cut_none(beads):
+    atoms, _ = beads
+    rows = np.delete(np.arange(214), [50, 120, 121])
+    assert [int(rows[second]) for _, second in find_links(atoms.take(rows))] == [
+        row for row in rows.tolist() if row not in (0, 51, 122)
+    ]
+    numbers, codes = atoms.residue_numbers.copy(), np.full(214, "")
+    numbers[30:], codes[30] = numbers[30:] - 1, "A"
+    assert len(find_links(replace(atoms, residue_numbers=numbers, insertion_codes=codes))) == 213
+
+
+def test_neighbouring_ions_are_no_chain(beads):
+    atoms, _ = beads
+    ions = np.full(214, "MG")
+    assert len(find_links(replace(atoms, elements=ions, atom_names=ions, residue_names=ions))) == 0
 
 
 @pytest.mark.parametrize("n_residues", [1, 5])
@@ -116,7 +136,7 @@ def test_a_turn_of_the_whole_turns_it_and_nothing_else(molecule):
     cosine = (turned * centred).sum(dim=1) - (centred @ axis / angle) ** 2
     across = (centred.square().sum(dim=1) - (centred @ axis / angle) ** 2).clamp_min(1e-12)
     pairs = np.random.default_rng(0).integers(0, len(centred), (1000, 2))
-    assert np.allclose(*(compute_lengths(each.numpy(), pairs) for each in (turned, centred)), rtol=0, atol=1e-9)
+    assert np.allclose(*(compute_distances(each.numpy(), pairs) for each in (turned, centred)), rtol=0, atol=1e-9)
     assert torch.allclose(cosine / across, torch.cos(angle).expand_as(across), atol=1e-6)
 
 

@@ -12,7 +12,8 @@ from deephemnma.io.density import write_map
 from deephemnma.io.structure import read_models
 from deephemnma.io.trajectory import count_frames, read_frames
 from deephemnma.landscape.path import make_path
-from deephemnma.modes.bond import compute_lengths, find_links
+from deephemnma.modes.bond import find_links
+from deephemnma.modes.elastic_network import compute_distances
 from deephemnma.pipeline import animation
 from deephemnma.pipeline.animation import check_movie, find_view, write_mode_movies, write_movie
 from deephemnma.pipeline.deformation import displace_reference
@@ -73,7 +74,7 @@ def test_modes_go_there_and_back_by_the_rmsd_asked_for(tmp_path, reference):
     rmsds = [(model.positions - rest).square().sum(dim=1).mean().sqrt() for model in models]
     assert torch.tensor(rmsds) == pytest.approx([2, 1, 0, 1, 2], abs=0.1)  # an arc is longer than its chord
     links = find_links(reference.sites)
-    lengths = [compute_lengths(model.positions.numpy(), links) for model in models]
+    lengths = [compute_distances(model.positions.numpy(), links) for model in models]
     assert np.ptp(lengths, axis=0).max() < 0.003  # the digits of the file
 
 
@@ -144,7 +145,7 @@ def test_a_fit_is_written_with_its_bonds_kept(tmp_path, reference, adenylate_kin
         stage = FitStage(molecule, tmp_path / "map.mrc", deformation=DeformationOptions(deformation))
         folder = run_fit(stage, output=tmp_path / deformation)
         fitted = read_models(folder / "fitted.pdb")[0].positions.numpy()
-        worst[deformation] = np.abs(compute_lengths(fitted, links) - compute_lengths(rest, links)).max()
+        worst[deformation] = np.abs(compute_distances(fitted, links) - compute_distances(rest, links)).max()
         assert np.sqrt(np.square(fitted - (moved + reference.model.center).numpy()).sum(axis=1).mean()) < 1
     assert worst["blocks"] < 0.003 < 0.3 < worst["linear"]
 
