@@ -21,12 +21,12 @@ from deephemnma.io.density import read_map
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.reconstruction.model_map import make_model_map
-from deephemnma.reference.fit import fit_map, make_levels
-from deephemnma.reference.fit_box import FitBox, make_fit_box, select_components
-from deephemnma.reference.fit_placement import Placement, make_placement, place_sites
-from deephemnma.reference.fit_quality import compute_agreement
-from deephemnma.reference.fit_result import FitStatus, MapFit
-from deephemnma.reference.fit_search import search_dockings
+from deephemnma.reference.fit.agreement import compute_agreement
+from deephemnma.reference.fit.box import FitBox, make_fit_box, select_components
+from deephemnma.reference.fit.hierarchy import fit_map, make_levels
+from deephemnma.reference.fit.placement import Placement, make_placement, place_sites
+from deephemnma.reference.fit.result import FitStatus, MapFit
+from deephemnma.reference.fit.search import search_dockings
 from deephemnma.reference.gaussian import make_gaussian_model
 from deephemnma.reference.site import select_sites
 

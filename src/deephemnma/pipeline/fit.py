@@ -16,12 +16,12 @@ from deephemnma.pipeline.fit_result import FoundFit, describe_fit, write_fit
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.reference import Reference, load_reference
 from deephemnma.pipeline.stage import StageFolder, run_stage
-from deephemnma.reference.fit import fit_map, make_levels
-from deephemnma.reference.fit_box import FitBox, make_fit_box
-from deephemnma.reference.fit_placement import Placement, make_placement
-from deephemnma.reference.fit_quality import compute_agreement
-from deephemnma.reference.fit_result import MapFit
-from deephemnma.reference.fit_search import search_dockings
+from deephemnma.reference.fit.agreement import compute_agreement
+from deephemnma.reference.fit.box import FitBox, make_fit_box
+from deephemnma.reference.fit.hierarchy import fit_map, make_levels
+from deephemnma.reference.fit.placement import Placement, make_placement
+from deephemnma.reference.fit.result import MapFit
+from deephemnma.reference.fit.search import search_dockings
 from deephemnma.settings.fit import FitSettings
 from deephemnma.settings.stage.fit import FitStage
 

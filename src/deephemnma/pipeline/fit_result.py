@@ -17,12 +17,12 @@ from deephemnma.io.motion import MOTION_FILE, Motion, write_motion
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import choose_extension
 from deephemnma.pipeline.deformation import displace_reference
-from deephemnma.pipeline.fit_picture import draw_fit
 from deephemnma.pipeline.reference import Reference
+from deephemnma.pipeline.report.fit_figure import draw_fit
 from deephemnma.pipeline.report.table import Table, format_table
-from deephemnma.reference.fit_placement import Placement, place_sites
-from deephemnma.reference.fit_quality import Agreement
-from deephemnma.reference.fit_result import FitStatus, MapFit
+from deephemnma.reference.fit.agreement import Agreement
+from deephemnma.reference.fit.placement import Placement, place_sites
+from deephemnma.reference.fit.result import FitStatus, MapFit
 from deephemnma.settings.animation import DeformationOptions
 
 PICTURE_DPI = 110

@@ -9,7 +9,7 @@ from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.rotation import rotation_from_vector
 from deephemnma.core.structure import DensityMap
 from deephemnma.modes.normal_modes import compute_modes
-from deephemnma.reference.fit_placement import Placement, make_placement, place_sites
+from deephemnma.reference.fit.placement import Placement, make_placement, place_sites
 
 WIDTH = 2.5
 

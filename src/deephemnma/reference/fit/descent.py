@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.model import GaussianModel
-from deephemnma.reference.fit_box import Components
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_likelihood import Evaluation, compute_cost, evaluate
-from deephemnma.reference.fit_placement import Placement
+from deephemnma.reference.fit.box import Components
+from deephemnma.reference.fit.likelihood import Evaluation, compute_cost, evaluate
+from deephemnma.reference.fit.placement import Placement
+from deephemnma.reference.fit.transform import DensityTransform
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING, DAMPING_DOWN, DAMPING_UP = 1e-2, 1e-6, 1e6, 0.2, 5.0
 POOR_GAIN, GOOD_GAIN = 0.25, 0.75

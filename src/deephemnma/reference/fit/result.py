@@ -6,7 +6,7 @@ from enum import StrEnum
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.reference.fit_placement import Placement
+from deephemnma.reference.fit.placement import Placement
 
 
 class FitStatus(StrEnum):

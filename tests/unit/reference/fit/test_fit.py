@@ -7,15 +7,15 @@ from fit_scenes import make_molecule, make_scene_map, make_truth
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.rotation import compute_geodesic_angle, rotation_from_vector
 from deephemnma.core.structure import DensityMap
-from deephemnma.reference.fit import fit_map, make_levels
-from deephemnma.reference.fit_box import FitBox, make_fit_box, select_components
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_likelihood import compare, evaluate
-from deephemnma.reference.fit_placement import Placement, make_placement, place_sites
-from deephemnma.reference.fit_quality import compute_agreement
-from deephemnma.reference.fit_residual import compute_concentration
-from deephemnma.reference.fit_result import FitStatus, MapFit
-from deephemnma.reference.fit_search import search_dockings
+from deephemnma.reference.fit.agreement import compute_agreement
+from deephemnma.reference.fit.box import FitBox, make_fit_box, select_components
+from deephemnma.reference.fit.concentration import compute_concentration
+from deephemnma.reference.fit.hierarchy import fit_map, make_levels
+from deephemnma.reference.fit.likelihood import compare, evaluate
+from deephemnma.reference.fit.placement import Placement, make_placement, place_sites
+from deephemnma.reference.fit.result import FitStatus, MapFit
+from deephemnma.reference.fit.search import search_dockings
+from deephemnma.reference.fit.transform import DensityTransform
 
 Molecule = tuple[GaussianModel, Modes]
 

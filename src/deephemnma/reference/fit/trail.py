@@ -10,12 +10,12 @@ from torch import Tensor
 
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.superposition import compute_rmsd
-from deephemnma.reference.fit_box import Components, FitBox
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_descent import TOLERANCE, Descent, descend, make_step_scale
-from deephemnma.reference.fit_placement import Placement, place_sites
-from deephemnma.reference.fit_prior import FIRST_RMSD, compute_temperature, estimate_temperature, make_stiffness
-from deephemnma.reference.fit_residual import compute_concentration
+from deephemnma.reference.fit.box import Components, FitBox
+from deephemnma.reference.fit.concentration import compute_concentration
+from deephemnma.reference.fit.descent import TOLERANCE, Descent, descend, make_step_scale
+from deephemnma.reference.fit.placement import Placement, place_sites
+from deephemnma.reference.fit.prior import FIRST_RMSD, compute_temperature, estimate_temperature, make_stiffness
+from deephemnma.reference.fit.transform import DensityTransform
 
 STEP_LENGTH = 0.25
 """Longest step, A of root mean square displacement, in units of the resolution."""

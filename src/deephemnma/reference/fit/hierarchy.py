@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.reference.fit_box import FitBox, select_components
-from deephemnma.reference.fit_likelihood import Comparison, compare
-from deephemnma.reference.fit_placement import Placement, place_sites
-from deephemnma.reference.fit_result import FitStatus, Level, MapFit
-from deephemnma.reference.fit_search import is_same_docking
-from deephemnma.reference.fit_trail import (
+from deephemnma.reference.fit.box import FitBox, select_components
+from deephemnma.reference.fit.likelihood import Comparison, compare
+from deephemnma.reference.fit.placement import Placement, place_sites
+from deephemnma.reference.fit.result import FitStatus, Level, MapFit
+from deephemnma.reference.fit.search import is_same_docking
+from deephemnma.reference.fit.trail import (
     Scene,
     Trail,
     advance_trail,

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from deephemnma.reference.fit_box import Components
+from deephemnma.reference.fit.box import Components
 
 
 def make_grid(

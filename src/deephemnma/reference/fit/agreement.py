@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.reference.fit_box import FitBox, select_components
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_grid import make_grid
-from deephemnma.reference.fit_likelihood import compare
-from deephemnma.reference.fit_placement import Placement
+from deephemnma.reference.fit.box import FitBox, select_components
+from deephemnma.reference.fit.grid import make_grid
+from deephemnma.reference.fit.likelihood import compare
+from deephemnma.reference.fit.placement import Placement
+from deephemnma.reference.fit.transform import DensityTransform
 
 ENVELOPE = 0.1
 """Of a model's highest density: what is denser counts as molecule."""

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deephemnma.pipeline.report.figure import COLOURS
-from deephemnma.reference.fit_result import Level
+from deephemnma.reference.fit.result import Level
 
 LINES = {"start": (COLOURS[6], "as given"), "rigid": (COLOURS[1], "rigid"), "flexible": (COLOURS[0], "flexible")}
 

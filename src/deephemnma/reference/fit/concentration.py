@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from deephemnma.reference.fit_box import Components
-from deephemnma.reference.fit_grid import make_grid
-from deephemnma.reference.fit_likelihood import compare
+from deephemnma.reference.fit.box import Components
+from deephemnma.reference.fit.grid import make_grid
+from deephemnma.reference.fit.likelihood import compare
 
 
 def compute_concentration(components: Components, value: Complex[Tensor, "components"]) -> float:

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from deephemnma.reference.fit_box import Components
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_placement import Placement
+from deephemnma.reference.fit.box import Components
+from deephemnma.reference.fit.placement import Placement
+from deephemnma.reference.fit.transform import DensityTransform
 
 MODEL_ERROR = 1e-2
 """Relative error of the amplitudes that no model of a map is free of: shells are not trusted beyond it."""

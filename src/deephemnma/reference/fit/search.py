@@ -10,9 +10,9 @@ from torch import Tensor
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.rotation import compute_geodesic_angle, make_rotation_grid
 from deephemnma.imaging.coarsening import coarsen_reference
-from deephemnma.reference.fit_box import Components, FitBox, select_components
-from deephemnma.reference.fit_density import DensityTransform
-from deephemnma.reference.fit_placement import Placement
+from deephemnma.reference.fit.box import Components, FitBox, select_components
+from deephemnma.reference.fit.placement import Placement
+from deephemnma.reference.fit.transform import DensityTransform
 
 SPACING = 0.5
 """Of the rotations: how far, in units of the resolution, the outermost site moves from one to the next."""

@@ -9,8 +9,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.reference.fit_box import Components, FitBox
-from deephemnma.reference.fit_placement import Placement, place_sites
+from deephemnma.reference.fit.box import Components, FitBox
+from deephemnma.reference.fit.placement import Placement, place_sites
 
 TOLERANCE = 1e-4
 WIDTH_SAMPLES = 64
