@@ -25,6 +25,7 @@ from deephemnma.reference.site import make_site_names, select_sites
 from deephemnma.reference.target import Approximation
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
+from deephemnma.settings.pseudoatom import PseudoatomOptions
 from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.structure import StructureOptions
 
@@ -116,12 +117,13 @@ def make_reference(molecule: Molecule, modes: Modes) -> Reference:
 
 def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:
     """Return the Gaussians of a structure or map."""
-    if is_map(path) or is_pseudoatom_file(path):
-        _check_no_structure_options(path, options.structure)
     if is_map(path):
+        _check_unused(options.structure, f"{path} has no atoms")
         found = make_map_model(path, options.pseudoatoms, width=options.width)
         return Molecule(found.model, None, approximation=found.approximation)
+    _check_unused(options.pseudoatoms, f"{path} is no map")
     if is_pseudoatom_file(path):
+        _check_unused(options.structure, f"{path} has no atoms")
         return Molecule(read_pseudoatom_model(path, width=options.width), None)
     return _make_molecule(_read_structure(path, options.structure), options)
 
@@ -138,11 +140,12 @@ def _make_molecule(atoms: AtomicModel, options: MoleculeOptions) -> Molecule:
     return Molecule(model, sites, likeness)
 
 
-def _check_no_structure_options(path: Path, options: StructureOptions) -> None:
+def _check_unused(options: StructureOptions | PseudoatomOptions, why: str) -> None:
+    """Raise if any of `options` was given, for none has an effect."""
     given = [field.name for field in fields(options) if getattr(options, field.name) != field.default]
     if given:
         names = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise InputError(f"{path} has no atoms, of which {names} could take some: leave {names} out.")
+        raise InputError(f"{why}, to which {names} would apply: leave {names} out.")
 
 
 def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:

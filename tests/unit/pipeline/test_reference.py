@@ -57,8 +57,10 @@ def test_options_of_a_structure_say_what_is_taken_of_it(adenylate_kinase_path: P
     assert molecule.model.n_sites == 91
     with pytest.raises(InputError, match=r"has 1 model\(s\): 1"):
         load_molecule(adenylate_kinase_path, MoleculeOptions(structure=StructureOptions(model=2)))
-    with pytest.raises(InputError, match="has no atoms, of which --sites, --select could take some"):
+    with pytest.raises(InputError, match="has no atoms, to which --sites, --select would apply"):
         load_molecule(map_path, MoleculeOptions(structure=options))
+    with pytest.raises(InputError, match="is no map, to which --threshold would apply"):
+        load_molecule(adenylate_kinase_path, MoleculeOptions(pseudoatoms=PseudoatomOptions(threshold=1.0)))
 
 
 def test_blocks_are_residues_of_a_structure_and_neighbours_of_a_map(
