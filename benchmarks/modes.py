@@ -19,13 +19,12 @@ from table import add_results_option, report
 
 from deephemnma.core.structure import AtomicModel
 from deephemnma.io.structure import read_structure
-from deephemnma.modes import make_residue_blocks
 from deephemnma.reference.site import select_sites
 
 FOLDER = Path(__file__).parent
 PACKAGED = FOLDER.parent / "src/deephemnma/data/4ake_chain_a.pdb"
 EIGHTY_S, SEVENTY_S = (Path("structures") / name for name in ("6zu5_80S_ribosome.cif.gz", "4v5d_70S_ribosome.cif.gz"))
-CUTOFF, NEIGHBOURS, BLOCK_RESIDUES, N_MODES = 15.0, 6, 10, 26
+CUTOFF, NEIGHBOURS, BLOCK_SITES, N_MODES = 15.0, 6, 10, 26
 """Of the comparison with ProDy; 20 modes beside the six rigid ones."""
 
 
@@ -54,7 +53,7 @@ def _list_jobs(options: argparse.Namespace, folder: Path) -> list[Job]:
     sites, has_prody = folder / "sites.npz", _get_version(options.prody) != "absent"
     _store_sites(sites, options)
     jobs: list[Job] = []
-    for name, blocked in (("ANM", False), (f"RTB, {BLOCK_RESIDUES} residues", True)):
+    for name, blocked in (("ANM", False), (f"RTB, {BLOCK_SITES} sites", True)):
         case = {"sites": str(sites), "blocked": blocked, "cutoff": CUTOFF, "n_modes": N_MODES}
         jobs.append(({"set": name, "method": "deephemnma"}, "modes_case.py", sys.executable, case))
         # its RTB multiplies dense matrices by sparse ones and fails
@@ -87,9 +86,10 @@ def _store_sites(path: Path, options: argparse.Namespace) -> None:
     atoms = select_sites(read_structure(options.data / EIGHTY_S if ribosome else PACKAGED), "ca-p")
     distances = (atoms.positions - atoms.positions.mean(dim=0)).norm(dim=-1)
     chosen = _drop_dangling(atoms.take(np.sort(distances.argsort(stable=True)[: options.sites].numpy())))
-    np.savez(
-        path, positions=chosen.positions.numpy(), blocks=make_residue_blocks(chosen, block_residues=BLOCK_RESIDUES)
-    )
+    # runs of sites, for ProDy gives a block of two sites six motions, of which one is not a number
+    n_sites = len(chosen.positions)
+    blocks = np.minimum(np.arange(n_sites) // BLOCK_SITES, max(0, n_sites // BLOCK_SITES - 1))
+    np.savez(path, positions=chosen.positions.numpy(), blocks=blocks)
 
 
 def _drop_dangling(atoms: AtomicModel) -> AtomicModel:
