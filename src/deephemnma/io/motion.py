@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deephemnma.core.error import InputError
-from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.archive import read_arrays, write_arrays
 
 MOTION_FILE = "motion.npz"
 KEYS = ("numbers", "amplitudes", "standard_deviations", "positions", "displacements")
@@ -41,8 +40,7 @@ class Motion:
 def write_motion(path: Path | str, motion: Motion) -> None:
     """Write `motion` as ``.npz``."""
     arrays = {name: getattr(motion, name).double().numpy() for name in KEYS[1:]}
-    with write_beside(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, numbers=np.array(motion.numbers, dtype=np.int64), **arrays)
+    write_arrays(path, {"numbers": np.array(motion.numbers, dtype=np.int64)} | arrays)
 
 
 def read_motion(path: Path | str) -> Motion:
@@ -54,14 +52,7 @@ def read_motion(path: Path | str) -> Motion:
         If the file is missing, is not ``.npz``, or lacks an array.
     """
     path = Path(path)
-    path = require_file(path / MOTION_FILE if path.is_dir() else path, "a motion (motion.npz of `deephemnma fit`)")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as motion.npz ({error}): make it with `deephemnma fit`.") from None
-    missing = [name for name in KEYS if name not in arrays]
-    if missing:
-        raise InputError(f"{path} lacks the array {missing[0]!r}: make it again with `deephemnma fit`.")
+    path = path / MOTION_FILE if path.is_dir() else path
+    arrays = read_arrays(path, needed=KEYS, what="a motion (motion.npz)", command="deephemnma fit")
     numbers = tuple(int(number) for number in arrays["numbers"])
     return Motion(numbers, *(torch.from_numpy(arrays[name]) for name in KEYS[1:]))

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis, GaussianModel, Modes
-from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.archive import read_arrays, write_arrays
 
 KEYS = ("positions", "center", "weights", "widths", "vectors", "eigenvalues", "numbers")
 
@@ -23,9 +22,8 @@ def write_reference(path: Path | str, model: GaussianModel, modes: Modes) -> Non
         "eigenvalues": modes.eigenvalues,
     }
     arrays = {name: values.detach().cpu().double().numpy() for name, values in arrays.items()}
-    # An open file, because numpy appends .npz to names that end otherwise.
-    with write_beside(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays, numbers=np.array(modes.numbers, dtype=np.int64), basis=np.array(str(modes.basis)))
+    arrays |= {"numbers": np.array(modes.numbers, dtype=np.int64), "basis": np.array(str(modes.basis))}
+    write_arrays(path, arrays)
 
 
 def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:
@@ -36,15 +34,7 @@ def read_reference(path: Path | str) -> tuple[GaussianModel, Modes]:
     InputError
         If the file is missing, is not ``.npz``, or lacks an array.
     """
-    path = require_file(path, "modes (modes.npz)")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as modes.npz ({error}): make it with `deephemnma modes`.") from None
-    missing = [name for name in KEYS if name not in arrays]
-    if missing:
-        raise InputError(f"{path} lacks the array {missing[0]!r}: make it again with `deephemnma modes`.")
+    arrays = read_arrays(path, needed=KEYS, what="modes (modes.npz)", command="deephemnma modes")
     numbers = tuple(int(number) for number in arrays.pop("numbers"))
     basis = Basis(str(arrays.pop("basis", Basis.NORMAL_MODES)))
     tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}

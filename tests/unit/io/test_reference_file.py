@@ -59,9 +59,13 @@ def test_equal_references_make_equal_files(tmp_path, reference):
 def test_other_files_are_refused(tmp_path, reference):
     with pytest.raises(InputError, match="no such file"):
         read_reference(tmp_path / "modes.npz")
-    (tmp_path / "modes.npz").write_text("text")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_reference(tmp_path / "modes.npz")
+    write_reference(tmp_path / "modes.npz", *reference)
+    np.save(tmp_path / "lone.npy", np.zeros(3))
+    whole, lone = (tmp_path / "modes.npz").read_bytes(), (tmp_path / "lone.npy").read_bytes()
+    for content in (b"text", b"", whole[:-100], lone):
+        (tmp_path / "modes.npz").write_bytes(content)
+        with pytest.raises(InputError, match=r"cannot be read as modes \(modes.npz\) .*`deephemnma modes`"):
+            read_reference(tmp_path / "modes.npz")
     np.savez(tmp_path / "modes.npz", positions=np.zeros((2, 3)))
     with pytest.raises(InputError, match="lacks the array 'center'"):
         read_reference(tmp_path / "modes.npz")
