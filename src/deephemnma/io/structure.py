@@ -1,7 +1,6 @@
 """Atomic models from PDB and mmCIF files (plain or .gz)."""
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import gemmi
@@ -17,6 +16,7 @@ from deephemnma.io.assembly import make_assembly
 from deephemnma.io.atom_table import AtomTable, make_atom_table
 from deephemnma.io.coordinate_file import read_coordinate_file
 from deephemnma.io.element import check_elements, correct_elements
+from deephemnma.io.form_factor import read_form_factors
 from deephemnma.io.selection import select_atoms
 
 
@@ -59,23 +59,6 @@ def read_models(path: Path | str, *, select: str | None = None) -> list[AtomicMo
         _make_atomic_model(structure, model, select=select, assembly=None, source=f"{name} model {model.num}")
         for model in structure
     ]
-
-
-@cache
-def compute_scattering(element: str) -> float:
-    """Return the electron scattering factor at zero angle, A, of an element (sum of Peng's 1996 coefficients).
-
-    Peng, Ren, Dudarev & Whelan (1996), Acta Cryst. A52, 257: the five amplitudes of table 1.
-
-    Raises
-    ------
-    InputError
-        If the table has no such element.
-    """
-    coefficients = gemmi.Element(element).c4322
-    if coefficients is None:
-        raise InputError(f"No electron scattering factor is known for element {element!r}: correct the element column.")
-    return float(sum(coefficients.a))
 
 
 def _choose_model(structure: gemmi.Structure, number: int | None, *, source: str) -> gemmi.Model:
@@ -122,7 +105,7 @@ def _convert(table: AtomTable, counts: StructureCounts, source: str) -> AtomicMo
         residue_names=table.residue_names,
         chains=table.chains,
         residue_numbers=table.residue_numbers,
-        scattering=_compute_all_scattering(table.elements, source),
+        scattering=_compute_scattering(table.elements, source),
         b_factors=torch.from_numpy(table.b_factors),
         source=source,
         insertion_codes=table.insertion_codes,
@@ -131,10 +114,9 @@ def _convert(table: AtomTable, counts: StructureCounts, source: str) -> AtomicMo
     )
 
 
-def _compute_all_scattering(elements: np.ndarray, source: str) -> Float[Tensor, "atoms"]:
-    kinds, kind = np.unique(elements, return_inverse=True)
+def _compute_scattering(elements: np.ndarray, source: str) -> Float[Tensor, "atoms"]:
+    """Return the form factors at zero angle, A."""
     try:
-        values = [compute_scattering(element) for element in kinds.tolist()]
+        return read_form_factors(elements)[0].sum(dim=-1)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    return torch.tensor(values, dtype=torch.float64)[torch.from_numpy(kind)]
