@@ -33,7 +33,8 @@ NOISE, MISFIT, CONCENTRATED, LOST = 0.143, 0.5, 3.0, 1.25
 coarser, by the last, than the level: nothing is seen there. The threshold is the first where noise is to blame, and the
 second where the model is, whose misfit is concentrated in the molecule by more than the third: detail that the modes
 cannot make would only pull them."""
-LEAST_LEVELS = 2
+LEAST_LEVELS = 4
+"""That are fitted in any case: a bent molecule may explain little until its modes have been seen to move."""
 DETAIL = 4.0
 """A docking is trusted if it explains half of the detail (shell correlation 0.5) to this part of the molecule's
 diameter; one by the overall shape alone is not."""
@@ -57,6 +58,7 @@ def fit_map(
     dockings: Sequence[Placement],
     levels: Sequence[float],
     stiffness: float = 1.0,
+    ambiguous: bool = False,
     advance: Callable[[float], None] = lambda amount: None,
 ) -> MapFit:
     """Fit a reference into a map.
@@ -73,10 +75,12 @@ def fit_map(
         Resolutions, A, from coarse to fine.
     stiffness
         Weight of the elastic energy, 0 for none.
+    ambiguous
+        Whether the search that gave the dockings has left out another that is about as likely.
     advance
         Called with the share of the work done since the last call.
     """
-    done, trails, ambiguous = [], [], False
+    done, trails = [], []
     shares = _share_work(levels)
     for number, resolution in enumerate(levels):
         components = select_components(box, resolution)
@@ -96,7 +100,7 @@ def fit_map(
         status = _judge(scene, box, compared, trails[0], ambiguous=ambiguous)
         advance(shares[number])
     best = trails[0]
-    return MapFit(best.rigid, best.flexible, best.covariance, status, best.temperature, tuple(done))
+    return MapFit(best.rigid, best.flexible, best.covariance, status, ambiguous, best.temperature, tuple(done))
 
 
 def _is_exhausted(scene: Scene, box: FitBox, best: Trail) -> bool:
