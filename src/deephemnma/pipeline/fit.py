@@ -1,6 +1,5 @@
 """The stage `fit`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +63,23 @@ def _fit(settings: FitStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
     check_deformation(reference, settings.deformation)
     start = make_placement(reference.modes.n_modes)
-    dockings = [start]
+    docking, ambiguous = start, False
     if settings.fit.search:
-        dockings = [_search(reference, density, weight, settings.fit)]
+        coarse = _search(reference, density, weight, settings.fit)
+        docking, ambiguous = coarse.flexible, coarse.ambiguous
     else:
         _check_overlap(reference, density)
-    box = _cut_out(reference, density, weight, dockings[0])
+    box = _cut_out(reference, density, weight, docking)
     resolution = _choose_resolution(settings.fit.resolution, box)
     with track_progress("fit", 1) as advance:
         found = fit_map(
             reference.model,
             reference.modes,
             box,
-            dockings=dockings,
+            dockings=[docking],
             levels=make_levels(reference.model, resolution),
             stiffness=settings.fit.stiffness,
+            ambiguous=ambiguous,
             advance=advance,
         )
     result = _compare(reference, box, start, found)
@@ -146,8 +147,8 @@ def _cut_out(
 
 def _search(
     reference: Reference, density: DensityMap, weight: Float[Tensor, "z y x"] | None, settings: FitSettings
-) -> Placement:
-    """Return the best docking in the whole map, with the conformation that a coarse fit finds there."""
+) -> MapFit:
+    """Return a coarse fit from the best docking in the whole map."""
     model, modes = reference.model, reference.modes
     size = torch.tensor(density.values.shape[::-1], dtype=torch.float64)
     middle = density.origin + (size - 1) / 2 * density.voxel_size
@@ -157,7 +158,7 @@ def _search(
     with track_progress("search", 1) as advance:
         found = search_dockings(model, modes, box, resolution=levels[0], keep=settings.dockings, advance=advance)
     with track_progress("dockings", 1) as advance:
-        best = fit_map(
+        return fit_map(
             model,
             modes,
             box,
@@ -166,4 +167,3 @@ def _search(
             stiffness=settings.stiffness,
             advance=advance,
         )
-    return replace(best.flexible)

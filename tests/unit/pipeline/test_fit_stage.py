@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.core.model import GaussianModel
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.density import read_map, write_map
 from deephemnma.io.motion import Motion, read_motion, write_motion
+from deephemnma.io.reference import write_reference
 from deephemnma.io.structure import read_structure
+from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.pipeline.fit import TEXT, run_fit
 from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.reference import Reference, load_reference
@@ -107,6 +110,21 @@ def test_search_finds_a_molecule_that_lies_elsewhere(options, target: Path, refe
     assert record["status"] == "converged"
     assert record["agreement"]["flexible"]["correlation"] > 0.99
     assert np.linalg.norm(record["shift_angstrom"]) > 200
+
+
+def test_search_tells_that_a_symmetric_molecule_fits_twice(reference: Reference, tmp_path: Path) -> None:
+    half = reference.model.positions + torch.tensor([15.0, 0.0, 0.0])
+    positions = torch.cat((half, half * torch.tensor([-1.0, -1.0, 1.0])))
+    one = reference.model
+    dimer = GaussianModel(positions, one.weights.repeat(2), one.widths.repeat(2), torch.zeros_like(one.center))
+    write_reference(tmp_path / "modes.npz", dimer, compute_modes(positions, n_modes=7, cutoff=15.0))
+    write_map(tmp_path / "map.mrc", make_model_map(dimer, box_size=40, voxel_size=3.5))
+    stage = FitStage(
+        ReferenceOptions(tmp_path / "modes.npz", modes="7"),
+        tmp_path / "map.mrc",
+        fit=FitSettings(resolution=14.0, search=True),
+    )
+    assert json.loads((run_fit(stage, output=tmp_path / "fit") / "fit.json").read_text())["status"] == "ambiguous"
 
 
 def test_mistakes_say_what_to_do(options: ReferenceOptions, target: Path, tmp_path: Path) -> None:

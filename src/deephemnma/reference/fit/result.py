@@ -55,6 +55,8 @@ class MapFit:
         Of amplitudes, three small rotations about x y z of the map in radians, and shift in A.
     status
         Whether the answer can be trusted.
+    ambiguous
+        Whether another docking was about as likely, at a level or before; of other troubles the status tells first.
     temperature
         Of the modes: an amplitude is expected to have the variance temperature / stiffness, A^2.
     levels
@@ -65,6 +67,7 @@ class MapFit:
     flexible: Placement
     covariance: Float[Tensor, "parameters parameters"]
     status: FitStatus
+    ambiguous: bool
     temperature: float
     levels: tuple[Level, ...]
 
