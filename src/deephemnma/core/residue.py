@@ -14,11 +14,16 @@ def number_residues(atoms: AtomicModel) -> Int[np.ndarray, "atoms"]:
     start again after 9,999 and where waters have no numbers; and a residue whose hydrogens stand elsewhere in the file
     stays whole.
     """
-    if len(atoms.elements) == 0:
-        return np.zeros(0, dtype=np.int64)
     labels = (atoms.chains, atoms.residue_numbers, atoms.insertion_codes, atoms.residue_names)
+    return number_groups(*labels, names=atoms.atom_names)
+
+
+def number_groups(*labels: np.ndarray, names: np.ndarray) -> Int[np.ndarray, "atoms"]:
+    """Return the same for groups of atoms that share all `labels` and have different `names`."""
+    if len(names) == 0:
+        return np.zeros(0, dtype=np.int64)
     change = np.logical_or.reduce([_find_changes(label) for label in labels])
-    _, name = np.unique(atoms.atom_names, return_inverse=True)
+    _, name = np.unique(names, return_inverse=True)
     # a name that comes again within a run cuts the run
     run = np.cumsum(change) - 1
     change |= np.diff(_count_before(run, name), prepend=0) > 0

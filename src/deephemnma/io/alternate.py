@@ -5,6 +5,7 @@ from collections import defaultdict
 import numpy as np
 from jaxtyping import Bool
 
+from deephemnma.core.residue import number_groups
 from deephemnma.io.atom_table import AtomTable
 
 
@@ -19,11 +20,12 @@ def find_other_conformations(table: AtomTable) -> Bool[np.ndarray, "atoms"]:
     labelled = table.alternates != ""
     if not labelled.any():
         return left_out
-    keys = list(zip(table.chains.tolist(), table.residue_numbers.tolist(), table.insertion_codes.tolist(), strict=True))
-    rows_of: dict[tuple, list[int]] = {keys[row]: [] for row in np.flatnonzero(labelled)}
-    for row, key in enumerate(keys):
-        if key in rows_of:
-            rows_of[key].append(row)
+    # where chains have no names, residues of one number stay apart: an atom with its label comes once in each
+    atoms = np.char.add(np.char.add(table.atom_names, "/"), table.alternates)
+    residues = number_groups(table.chains, table.residue_numbers, table.insertion_codes, names=atoms)
+    rows_of: dict[int, list[int]] = {residue: [] for residue in residues[labelled].tolist()}
+    for row in np.flatnonzero(np.isin(residues, list(rows_of))).tolist():
+        rows_of[int(residues[row])].append(row)
     for rows in rows_of.values():
         left_out[_find_other_conformations(table, rows)] = True
     return left_out

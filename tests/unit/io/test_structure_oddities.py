@@ -267,3 +267,16 @@ def test_one_conformation_of_a_residue_is_read(tmp_path, lines, wanted):
     columns = atoms.residue_names.tolist(), atoms.atom_names.tolist(), labels
     assert ["/".join(atom) for atom in zip(*columns, strict=True)] == wanted
     assert atoms.counts.alternates == len(lines) - len(wanted)
+
+
+def test_conformations_of_residues_numbered_alike_stay_apart(tmp_path):
+    # two copies of a chain, without names: only the first has conformations; its second one stands at the end
+    first = [make_pdb_line(" CA ", chain=""), make_pdb_line(" CB ", chain="", alternate="A", occupancy=0.6)]
+    second = [make_pdb_line(name, chain="", z=9) for name in (" CA ", " CB ")]
+    between = [make_pdb_line(chain="", number=2, z=5)]
+    moved = [make_pdb_line(" CB ", chain="", alternate="B", occupancy=0.4, z=4)]
+    for lines in ([*first, *moved, *between, *second], [*first, *between, *moved, "TER", *between, *second]):
+        atoms = read_structure(write_text(tmp_path, lines))
+        kept = [z for z, name in zip(atoms.positions[:, 2].tolist(), atoms.atom_names, strict=True) if name == "CB"]
+        assert kept == [3, 9]
+        assert atoms.counts.alternates == 1
