@@ -4,13 +4,13 @@ python benchmarks/beads.py --molecules AK IgG --resolutions 3 5 8 12 --data ../s
 """
 
 import argparse
-import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from bead_estimates import measure_estimates
+from memory import measure_peak_memory
 from table import CpuClock, add_results_option, report
 
 from deephemnma.core.structure import AtomicModel
@@ -40,8 +40,7 @@ def main() -> None:
     rows = [row for name in options.molecules for row in _measure_molecule(name, options)]
     if options.data is not None and "AK" in options.molecules:
         rows += [_measure_motion(options.data, resolution=resolution) for resolution in options.resolutions]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    report("beads", rows, notes={"peak memory, all (GiB)": peak}, folder=options.results)
+    report("beads", rows, notes={"peak memory, all (GiB)": measure_peak_memory()}, folder=options.results)
     atoms = read_structure(PACKAGED)
     rows = [
         row

@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float, Int
 from scipy.sparse import coo_array, triu
@@ -19,9 +18,11 @@ from torch import Tensor
 
 from deephemnma.core.model import Modes
 from deephemnma.core.structure import AtomicModel
+from deephemnma.core.superposition import compute_rmsd, superimpose
 from deephemnma.io.structure import read_structure
 from deephemnma.modes import compute_modes
 from deephemnma.modes.bond import find_bonds, find_links
+from deephemnma.modes.correspondence import match_sites
 from deephemnma.modes.deformation import displace_blocks, make_rigid_blocks
 from deephemnma.modes.elastic_network import compute_distances, find_pairs
 from deephemnma.reference.atomic_density import AtomicDensity, make_model_density
@@ -93,7 +94,7 @@ def measure(
         "two bonds apart, mean (A)": float(angles.mean()),
         "two, worst (A)": float(angles.max()),
         "contacts, mean (A)": float(near.mean()),
-        "RMSD to linear (A)": float((positions - linear).square().sum(dim=1).mean().sqrt()),
+        "RMSD to linear (A)": float(compute_rmsd(positions, linear)),
         "correlation of projections": compute_projection_correlation(
             _make_density(atoms, positions), _make_density(atoms, linear), resolution=RESOLUTION
         ),
@@ -114,13 +115,11 @@ def _make_density(atoms: AtomicModel, positions: Float[Tensor, "sites 3"]) -> At
 
 def approach_closed(atoms: AtomicModel, modes: Modes, closed: AtomicModel) -> dict[str, float]:
     """Return the RMSD (A) to the closed structure, at the amplitudes with which the straight line fits it best."""
-    rows = {(number, name): row for row, (number, name) in enumerate(_list_names(closed))}
-    common = [(row, rows[key]) for row, key in enumerate(_list_names(atoms)) if key in rows]
-    ours, theirs = (torch.tensor(column) for column in zip(*common, strict=True))
-    target = closed.positions[theirs]
+    common = match_sites(atoms, closed)
+    ours, target = common.first, closed.positions[common.second]
     rigid = make_rigid_blocks(atoms, positions=atoms.positions)
-    found = {"RMSD to 1AKE (A), start": _superimpose(atoms.positions[ours], target)[1]}
-    difference = _superimpose(target, atoms.positions[ours])[0] - atoms.positions[ours]
+    found = {"RMSD to 1AKE (A), start": _compute_best_rmsd(atoms.positions[ours], target)}
+    difference = superimpose(target, atoms.positions[ours]) - atoms.positions[ours]
     for count in (1, 3, 6, 14):
         basis = torch.cat((modes.vectors[:6], modes.vectors[6 : 6 + count]))[:, ours].flatten(1).T
         amplitudes = torch.linalg.lstsq(basis, difference.flatten()[:, None]).solution[6:, 0]
@@ -129,20 +128,12 @@ def approach_closed(atoms: AtomicModel, modes: Modes, closed: AtomicModel) -> di
             ("linear", atoms.positions + displacement),
             ("blocks", displace_blocks(rigid, displacement[None])[0]),
         ):
-            found[f"RMSD to 1AKE (A), modes 7-{6 + count}, {name}"] = _superimpose(moved[ours], target)[1]
+            found[f"RMSD to 1AKE (A), modes 7-{6 + count}, {name}"] = _compute_best_rmsd(moved[ours], target)
     return found
 
 
-def _list_names(atoms: AtomicModel) -> list[tuple[int, str]]:
-    return list(zip(atoms.residue_numbers.tolist(), atoms.atom_names.tolist(), strict=True))
-
-
-def _superimpose(
-    moving: Float[Tensor, "sites 3"], fixed: Float[Tensor, "sites 3"]
-) -> tuple[Float[Tensor, "sites 3"], float]:
-    rotation, shift = roma.rigid_points_registration(moving, fixed)
-    moved = moving @ rotation.T + shift
-    return moved, float((moved - fixed).square().sum(dim=1).mean().sqrt())
+def _compute_best_rmsd(moving: Float[Tensor, "sites 3"], fixed: Float[Tensor, "sites 3"]) -> float:
+    return float(compute_rmsd(superimpose(moving, fixed), fixed))
 
 
 if __name__ == "__main__":
