@@ -20,6 +20,21 @@ def make_frequencies(
     return torch.stack((grid_x, grid_y), dim=-1)
 
 
+def choose_box_size(least: int) -> int:
+    """Return the next even number without prime factors above 5, of which transforms are fast."""
+    size = least + least % 2
+    while not _is_smooth(size):
+        size += 2
+    return size
+
+
+def _is_smooth(size: int) -> bool:
+    for prime in (2, 3, 5):
+        while size % prime == 0:
+            size //= prime
+    return size == 1
+
+
 def make_shell_indices(box_size: int, *, device: torch.device | str = "cpu") -> Tensor:
     """Return the radial shell (nearest integer radius, in Fourier pixels) of every half-plane component."""
     return make_frequencies(box_size, 1 / box_size, device=device).norm(dim=-1).round().long()

@@ -8,6 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from deephemnma.core.error import InputError
+from deephemnma.core.fourier import choose_box_size
 from deephemnma.reference.atomic_density import AtomicDensity
 
 SAMPLES = 3.0  # a resolution: what would alias into the band is beyond twice its edge
@@ -60,21 +61,8 @@ def _make_lattice(first: AtomicDensity, second: AtomicDensity, *, resolution: fl
     margin = REACH * math.sqrt(widest + blur**2) + spacing
     ends = torch.cat((first.positions, second.positions)).aminmax(dim=0)
     sides = (PADDING * (ends.max - ends.min) + 2 * margin) / spacing
-    shape = tuple(_choose_length(math.ceil(float(side))) for side in sides)
+    shape = tuple(choose_box_size(math.ceil(float(side))) for side in sides)
     return _Lattice(ends.min - margin, spacing, shape, blur)
-
-
-def _choose_length(least: int) -> int:
-    """Return the next even length with no prime factor above 5."""
-    length = least + least % 2
-    while True:
-        rest = length
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return length
-        length += 2
 
 
 def _transform(density: AtomicDensity, lattice: _Lattice) -> Complex[Tensor, "x y half"]:

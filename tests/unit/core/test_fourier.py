@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from deephemnma.core.fourier import (
+    choose_box_size,
     fourier_crop,
     fourier_transform,
     inverse_fourier_transform,
@@ -83,3 +84,8 @@ def test_cropping_to_the_same_size_changes_nothing(generator):
 def test_cropping_cannot_enlarge(generator):
     with pytest.raises(ValueError, match="cannot crop"):
         fourier_crop(fourier_transform(torch.randn(8, 8, generator=generator)), box_size=9)
+
+
+def test_box_sizes_are_even_and_quick_to_transform():
+    found = [choose_box_size(least) for least in (2, 7, 13, 60, 61, 97, 200)]
+    assert found == [2, 8, 16, 60, 64, 100, 200]

@@ -52,7 +52,6 @@ def compute_agreement(
     density = DensityTransform(model, modes, box, fine)
     values = {name: density.transform(placement) for name, placement in placements.items()}
     compared = {name: compare(fine, value) for name, value in values.items()}
-    count = torch.bincount(fine.shells, minlength=fine.n_shells).double()
     seen = (fine.shells < used).float()
     low = (-2 * (fine.frequencies.square().sum(-1) * resolution**2)).exp()
     envelopes = [make_grid(fine, value * low, mean=1.0) for value in values.values()]
@@ -61,11 +60,9 @@ def compute_agreement(
     found = {}
     for name, each in compared.items():
         scaled = make_grid(fine, values[name] * (each.gains.float()[fine.shells] * seen))[molecule]
-        power, correlation = each.power[:used], each.correlation[:used]
-        overall = float(((correlation.clamp_min(0).square() * power).sum() / power.sum()).sqrt())
-        beyond = count[used:] @ each.correlation[used:] / count[used:].sum() if fine.n_shells > used else None
-        free = None if beyond is None else float(beyond)
-        found[name] = Agreement(overall, _correlate(target, scaled), free, each.correlation)
+        beyond = fine.counts[used:]
+        free = float(beyond @ each.correlation[used:] / beyond.sum()) if len(beyond) else None
+        found[name] = Agreement(each.correlate(used), _correlate(target, scaled), free, each.correlation)
     return found, torch.arange(1, fine.n_shells + 1, dtype=torch.float64) / box.edge
 
 

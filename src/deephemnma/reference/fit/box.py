@@ -1,14 +1,17 @@
 """The part of a map that a molecule is fitted into, as Fourier components."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from deephemnma.core.fourier import choose_box_size
 from deephemnma.core.structure import DensityMap
 
-GOOD_FACTORS = (2, 3, 5)
+LEAST_SIZE = 8
+"""Voxels."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Components:
         """Number of shells."""
         return int(self.shells[-1]) + 1 if len(self.shells) else 0
 
+    @property
+    def counts(self) -> Float[Tensor, "shells"]:
+        """Number of components of each shell, float64."""
+        return torch.bincount(self.shells).double()
+
     def sum_shells(self, values: Float[Tensor, "*rows components"]) -> Float[Tensor, "*rows shells"]:
         """Sum over each shell, float64."""
         total = values.new_zeros(*values.shape[:-1], self.n_shells, dtype=torch.float64)
@@ -90,7 +98,7 @@ def make_fit_box(
     values = values - find_solvent(values)
     if weight is not None:
         values = values * weight
-    size = choose_box_size(edge / density.voxel_size)
+    size = choose_box_size(max(LEAST_SIZE, math.ceil(edge / density.voxel_size)))
     middle = ((center - density.origin) / density.voxel_size).round().long()
     cube = torch.zeros(size, size, size, dtype=torch.float64)
     source, target = [], []
@@ -108,21 +116,6 @@ def find_solvent(values: Float[Tensor, "z y x"]) -> float:
     """Return the grey value of the solvent: the median of the map's faces."""
     faces = [face.flatten() for axis in range(3) for face in (values.select(axis, 0), values.select(axis, -1))]
     return float(torch.cat(faces).median())
-
-
-def choose_box_size(voxels: float) -> int:
-    """Return the next even number that has only small factors."""
-    size = max(8, 2 * round(voxels / 2 + 0.5))
-    while not _is_smooth(size):
-        size += 2
-    return size
-
-
-def _is_smooth(size: int) -> bool:
-    for factor in GOOD_FACTORS:
-        while size % factor == 0:
-            size //= factor
-    return size == 1
 
 
 def select_components(box: FitBox, resolution: float) -> Components:

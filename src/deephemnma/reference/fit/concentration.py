@@ -1,6 +1,5 @@
 """Where a model's misfit lies: in the molecule, or all over the box."""
 
-import torch
 from jaxtyping import Complex
 from torch import Tensor
 
@@ -18,8 +17,7 @@ def compute_concentration(components: Components, value: Complex[Tensor, "compon
     """
     compared = compare(components, value)
     left = (1 - compared.correlation.clamp_min(0).square()) * compared.power
-    count = torch.bincount(components.shells, minlength=components.n_shells)
-    white = (count / left.clamp_min(1e-12 * float(compared.power.max()))).sqrt().float()[components.shells]
+    white = (components.counts / left.clamp_min(1e-12 * float(compared.power.max()))).sqrt().float()[components.shells]
     gain = compared.gains.float()[components.shells]
     misfit = make_grid(components, (components.data - gain * value) * white).square()
     squares = components.frequencies.square().sum(-1)

@@ -57,8 +57,13 @@ class Comparison:
     @property
     def overall(self) -> float:
         """Correlation of the map with the model whose shells have the gains, 0-1."""
-        explained = (self.correlation.clamp_min(0).square() * self.power).sum()
-        return float((explained / self.power.sum().clamp_min(1e-300)).sqrt())
+        return self.correlate(len(self.power))
+
+    def correlate(self, n_shells: int) -> float:
+        """Return :attr:`overall` of the first shells alone."""
+        power = self.power[:n_shells]
+        explained = (self.correlation[:n_shells].clamp_min(0).square() * power).sum()
+        return float((explained / power.sum().clamp_min(1e-300)).sqrt())
 
 
 def compare(components: Components, value: Complex[Tensor, "components"]) -> Comparison:
@@ -72,14 +77,14 @@ def compare(components: Components, value: Complex[Tensor, "components"]) -> Com
 def compute_cost(components: Components, value: Complex[Tensor, "components"]) -> float:
     """Return minus the log likelihood."""
     compared = compare(components, value)
-    return float((_count(components) * _compute_noise(compared).log()).sum())
+    return float((components.counts * _compute_noise(compared).log()).sum())
 
 
 def evaluate(components: Components, density: DensityTransform, placement: Placement) -> Evaluation:
     """Return the likelihood of `placement` and its derivatives."""
     value, slopes = density.linearize(placement)
     compared = compare(components, value)
-    count = _count(components)
+    count = components.counts
     # Of each component: 2 n / residual of its shell.
     weight = (2 * count / (_compute_noise(compared) * compared.power).clamp_min(1e-300))[components.shells]
     gain = compared.gains[components.shells]
@@ -94,10 +99,6 @@ def evaluate(components: Components, density: DensityTransform, placement: Place
         gradient=-(jacobian @ residual).double(),
         curvature=(jacobian @ jacobian.mT).double(),
     )
-
-
-def _count(components: Components) -> Float[Tensor, "shells"]:
-    return torch.bincount(components.shells, minlength=components.n_shells).double()
 
 
 def _compute_noise(compared: Comparison) -> Float[Tensor, "shells"]:

@@ -73,7 +73,7 @@ def search_dockings(
 
 def _whiten(components: Components, values: Complex[Tensor, "components"]) -> Complex[Tensor, "components"]:
     """Return `values` with the same power in each component, on average over a shell."""
-    power = components.sum_shells(values.abs().square()) / torch.bincount(components.shells)
+    power = components.sum_shells(values.abs().square()) / components.counts
     return values * power.clamp_min(1e-300).rsqrt().to(values.real)[components.shells]
 
 
