@@ -6,10 +6,11 @@ from tyro.conf import Positional
 
 from deephemnma.cli.console import run_and_report
 from deephemnma.cli.option import Flat, Output
+from deephemnma.settings.animation import AnimationOptions
 from deephemnma.settings.basis import BasisOptions
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.molecule import MoleculeOptions
-from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
+from deephemnma.settings.stage.modes import ModesStage
 
 _MOLECULE, _BASIS, _CHOICE, _ANIMATION = MoleculeOptions(), BasisOptions(), ChoiceOptions(), AnimationOptions()
 

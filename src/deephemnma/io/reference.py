@@ -11,6 +11,11 @@ from deephemnma.io.archive import read_arrays, write_arrays
 KEYS = ("positions", "center", "weights", "widths", "vectors", "eigenvalues", "numbers")
 
 
+def holds_modes(path: Path) -> bool:
+    """Return whether `path` is a ``modes.npz``, or a folder, which would hold one: not what modes are computed from."""
+    return path.is_dir() or path.suffix == ".npz"
+
+
 def write_reference(path: Path | str, model: GaussianModel, modes: Modes) -> None:
     """Write `model` and `modes` as ``.npz``; ``positions`` are in the frame of the model's file."""
     arrays = {

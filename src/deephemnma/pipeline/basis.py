@@ -8,6 +8,7 @@ import pandas as pd
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis, Modes
+from deephemnma.io.reference import holds_modes
 from deephemnma.io.vectors import read_vectors
 from deephemnma.modes.ensemble import PrincipalComponents, compute_principal_components
 from deephemnma.modes.imported import make_imported_modes
@@ -59,7 +60,7 @@ def read_or_make_modes(path: Path, options: MoleculeOptions, basis: BasisOptions
         reference = read_or_compute_modes(path, options)
         return reference, BasisFacts({"modes": describe_modes(reference.modes)})
     option = "--vectors" if basis.vectors else "--ensemble"
-    if path.is_dir() or path.suffix == ".npz":
+    if holds_modes(path):
         raise InputError(f"{path} holds modes already, so {option} cannot give others: give the structure instead.")
     allowed = NetworkOptions() if basis.vectors else replace(NetworkOptions(), n_modes=options.network.n_modes)
     if options.network != allowed:

@@ -7,6 +7,7 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.io.motion import read_motion
+from deephemnma.io.reference import holds_modes
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.correspondence import Correspondence, match_sites
 from deephemnma.modes.motion import Motion, make_motion
@@ -43,7 +44,7 @@ def find_motion(
 
 def find_structure_options(path: Path, given: StructureOptions) -> StructureOptions:
     """Return how the sites were made from atoms: as `given`, or, of stored modes, as their manifest has it."""
-    if not path.is_dir() and path.suffix != ".npz":
+    if not holds_modes(path):
         return given
     manifest = read_manifest(path if path.is_dir() else path.parent)
     if manifest is None or manifest.stage != "modes":

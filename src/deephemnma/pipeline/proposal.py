@@ -5,6 +5,7 @@ from pathlib import Path
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Modes
 from deephemnma.io.atomic import read_json, write_json
+from deephemnma.io.reference import holds_modes
 from deephemnma.modes.choice import Proposal, propose_modes
 from deephemnma.pipeline.note import note
 from deephemnma.pipeline.progress import announce
@@ -52,8 +53,7 @@ def choose_modes(modes: Modes, reference: Path) -> tuple[int, ...]:
     """
     folder = reference if reference.is_dir() else reference.parent
     stored = folder / PROPOSAL_FILE
-    is_stored = (reference.is_dir() or reference.suffix == ".npz") and stored.exists()
-    proposal = read_proposal(stored) if is_stored else propose_modes(modes)
+    proposal = read_proposal(stored) if holds_modes(reference) and stored.exists() else propose_modes(modes)
     numbers = format_numbers(proposal.numbers)
     announce(f"--modes auto takes {numbers}: {proposal.reason}. Name others with --modes.")
     note("modes (auto)", numbers)

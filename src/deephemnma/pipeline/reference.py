@@ -1,7 +1,7 @@
 """What moves: the Gaussians of a structure or map, and its modes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.core.structure import AtomicModel
 from deephemnma.io.pseudoatom import is_pseudoatom_file
-from deephemnma.io.reference import read_reference
+from deephemnma.io.reference import holds_modes, read_reference
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.blocks import make_residue_blocks, make_space_blocks
 from deephemnma.modes.force_field_choice import make_force_field
@@ -89,20 +89,19 @@ def load_reference(options: ReferenceOptions) -> Reference:
     numbers = options.mode_numbers
     if numbers is None:
         numbers = choose_modes(reference.modes, options.reference)
-    return Reference(reference.model, select_modes(reference.modes, numbers), reference.sites)
+    return replace(reference, modes=select_modes(reference.modes, numbers))
 
 
 def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
     """Return the molecule with all modes: as stored by `deephemnma modes`, or computed from a structure or map."""
-    if path.is_dir():
-        path = path / MODES_FILE
-    if path.suffix == ".npz":
+    if holds_modes(path):
         if options != MoleculeOptions():
             raise InputError(
                 f"{path} holds modes that are computed already, so the options that say how a structure or map becomes "
                 "modes (--sites, --cutoff, --n-modes, --width ...) cannot change them: leave these out, or give the "
                 "structure as --reference."
             )
+        path = path / MODES_FILE if path.is_dir() else path
         model, modes = read_reference(path)
         sites = path.with_name(SITES_FILE)
         return Reference(model, modes, read_structure(sites) if sites.exists() else None)
@@ -193,16 +192,11 @@ def select_modes(modes: Modes, numbers: Sequence[int]) -> Modes:
 def _check_numbers(options: ReferenceOptions) -> None:
     """Raise if modes are asked for that would not be computed, before minutes are spent on the others."""
     highest, computed = max(options.mode_numbers or (), default=0), options.molecule.network.n_modes
-    if highest > computed and not _is_stored(options.reference):
+    if highest > computed and not holds_modes(options.reference):
         raise InputError(
             f"--modes {options.modes} asks for mode {highest}, but {computed} modes are computed: "
             f"give --n-modes {highest} or more."
         )
-
-
-def _is_stored(path: Path) -> bool:
-    """Return whether `path` holds modes that are computed already."""
-    return path.is_dir() or path.suffix == ".npz"
 
 
 def is_map(path: Path) -> bool:
