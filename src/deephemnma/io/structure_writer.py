@@ -32,30 +32,21 @@ def write_models(path: Path | str, template: AtomicModel | None, frames: Float[T
         If the extension is not known, or chain names are too long for PDB.
     """
     path = Path(path)
+    is_pdb = path.suffix == ".pdb"
     template = describe_pseudoatoms(frames.shape[1]) if template is None else template
     if len(template.elements) != frames.shape[1]:
         raise ValueError(f"the template has {len(template.elements)} sites, the frames have {frames.shape[1]}")
-    if path.suffix == ".pdb":
+    if is_pdb:
         _check_chains(template, path)
     elif path.suffix != ".cif":
         raise InputError(f"Models are written as .pdb or .cif, not as {path.name}: change the extension.")
     structure = _make_structure(template)
-    is_pdb = path.suffix == ".pdb"
     text = make_pdb_text(structure) if is_pdb else make_cif_text(structure, n_models=len(frames))
     with write_beside(path) as temporary, temporary.open("wb") as file:
         file.write(text.head)
         for number, positions in enumerate(frames.detach().cpu().numpy().astype(np.float64), start=1):
             file.write(text.fill(positions, number=number))
         file.write(text.tail)
-
-
-def _check_chains(template: AtomicModel, path: Path) -> None:
-    long = [name for name in np.unique(template.chains) if len(name) > 2]
-    if long:
-        raise InputError(
-            f"Chain {long[0]!r} of {template.source} has a name longer than the two letters of PDB: "
-            f"write {path.with_suffix('.cif').name} instead of {path.name}."
-        )
 
 
 def describe_pseudoatoms(n_sites: int) -> AtomicModel:
@@ -71,6 +62,15 @@ def describe_pseudoatoms(n_sites: int) -> AtomicModel:
         b_factors=torch.zeros(n_sites, dtype=torch.float64),
         source="pseudoatoms",
     )
+
+
+def _check_chains(template: AtomicModel, path: Path) -> None:
+    long = [name for name in np.unique(template.chains) if len(name) > 2]
+    if long:
+        raise InputError(
+            f"Chain {long[0]!r} of {template.source} has a name longer than the two letters of PDB: "
+            f"write {path.with_suffix('.cif').name} instead of {path.name}."
+        )
 
 
 def _make_structure(template: AtomicModel) -> gemmi.Structure:

@@ -73,8 +73,9 @@ def compute_soft_modes(
     """
     n_coordinates = hessian.shape[0]
     if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
+        solution = _solve_densely(hessian, rigid=rigid, count=count)
         advance(1.0)
-        return _solve_densely(hessian, rigid=rigid, count=count)
+        return solution
     matrix = csr_array(hessian)
     precondition, start = _make_two_levels(
         matrix, rigid=rigid, coarse=coarse, width=count + GUARDS, relaxation_steps=relaxation_steps

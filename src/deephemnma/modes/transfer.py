@@ -21,8 +21,8 @@ def transfer_modes(modes: Modes, sources: Float[Tensor, "sites 3"], targets: Flo
     """Return the displacements that the sites' modes mean for other points of the same molecule.
 
     Around each target a linear field is fitted to its neighbouring sources (moving least squares, Gaussian weights), so
-    that translations, rotations and uniform strains are carried exactly. Amplitudes stay what they are; the vectors are
-    not of unit norm, for the points are others.
+    that translations are carried exactly, rotations and uniform strains to a ten-thousandth. Amplitudes stay what they
+    are; the vectors are not of unit norm, for the points are others.
 
     Parameters
     ----------
