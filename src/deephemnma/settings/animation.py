@@ -63,7 +63,7 @@ class AnimationOptions:
         """The numbers of :attr:`animation_modes`; None if all are meant."""
         if self.animation_modes is None:
             return None
-        return parse_mode_numbers(self.animation_modes) if self.animation_modes else ()
+        return parse_mode_numbers(self.animation_modes, option="--animation-modes") if self.animation_modes else ()
 
     def __post_init__(self) -> None:
         check_positive("--animation-rmsd", self.animation_rmsd)

@@ -1,6 +1,7 @@
 import pytest
 
 from deephemnma.core.error import InputError
+from deephemnma.settings.animation import AnimationOptions
 from deephemnma.settings.modes import parse_mode_numbers
 
 
@@ -41,3 +42,9 @@ def test_what_cannot_be_meant_is_refused(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         parse_mode_numbers(text)
     assert "--modes" in str(caught.value)
+
+
+def test_the_option_that_was_wrong_is_named() -> None:
+    with pytest.raises(InputError, match="--animation-modes") as caught:
+        AnimationOptions(animation_modes="auto")
+    assert "--modes)" not in str(caught.value)
