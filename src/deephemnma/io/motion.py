@@ -15,7 +15,7 @@ KEYS = ("numbers", "amplitudes", "standard_deviations", "positions", "displaceme
 
 
 @dataclass(frozen=True)
-class Motion:
+class FittedMotion:
     """How the sites of a reference have moved, apart from moving as a whole.
 
     Attributes
@@ -37,13 +37,13 @@ class Motion:
     displacements: Float[Tensor, "sites 3"]
 
 
-def write_motion(path: Path | str, motion: Motion) -> None:
+def write_motion(path: Path | str, motion: FittedMotion) -> None:
     """Write `motion` as ``.npz``."""
     arrays = {name: getattr(motion, name).double().numpy() for name in KEYS[1:]}
     write_arrays(path, {"numbers": np.array(motion.numbers, dtype=np.int64)} | arrays)
 
 
-def read_motion(path: Path | str) -> Motion:
+def read_motion(path: Path | str) -> FittedMotion:
     """Read what :func:`write_motion` wrote; `path` may be its folder.
 
     Raises
@@ -55,4 +55,4 @@ def read_motion(path: Path | str) -> Motion:
     path = path / MOTION_FILE if path.is_dir() else path
     arrays = read_arrays(path, needed=KEYS, what="a motion (motion.npz)", command="deephemnma fit")
     numbers = tuple(int(number) for number in arrays["numbers"])
-    return Motion(numbers, *(torch.from_numpy(arrays[name]) for name in KEYS[1:]))
+    return FittedMotion(numbers, *(torch.from_numpy(arrays[name]) for name in KEYS[1:]))

@@ -13,7 +13,7 @@ from torch import Tensor
 from deephemnma.core.rotation import compute_geodesic_angle
 from deephemnma.core.superposition import compute_rmsd
 from deephemnma.io.atomic import write_beside
-from deephemnma.io.motion import MOTION_FILE, Motion, write_motion
+from deephemnma.io.motion import MOTION_FILE, FittedMotion, write_motion
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import choose_extension
 from deephemnma.pipeline.deformation import displace_reference
@@ -87,10 +87,10 @@ def write_fit(
     write_motion(folder / MOTION_FILE, _make_motion(reference, fit))
 
 
-def _make_motion(reference: Reference, fit: MapFit) -> Motion:
+def _make_motion(reference: Reference, fit: MapFit) -> FittedMotion:
     model, modes, amplitudes = reference.model, reference.modes, fit.flexible.amplitudes
     moved = modes.displace(model.positions.double(), amplitudes[None])[0] if modes.n_modes else model.positions
-    return Motion(
+    return FittedMotion(
         modes.numbers,
         amplitudes,
         fit.standard_deviations[: modes.n_modes],

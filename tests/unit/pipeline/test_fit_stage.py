@@ -12,7 +12,7 @@ from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.density import read_map, write_map
-from deephemnma.io.motion import Motion, read_motion, write_motion
+from deephemnma.io.motion import FittedMotion, read_motion, write_motion
 from deephemnma.io.reference import write_reference
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.normal_modes import compute_modes
@@ -145,7 +145,7 @@ def test_mistakes_say_what_to_do(options: ReferenceOptions, target: Path, tmp_pa
 def test_motion_is_read_as_written(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     arrays = (torch.randn(size, generator=generator, dtype=torch.float64) for size in ((2,), (2,), (5, 3), (5, 3)))
-    motion = Motion((7, 9), *arrays)
+    motion = FittedMotion((7, 9), *arrays)
     write_motion(tmp_path / "motion.npz", motion)
     found = read_motion(tmp_path)
     assert found.numbers == motion.numbers

@@ -8,8 +8,7 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.model import GaussianModel
-from deephemnma.io.motion import MOTION_FILE, write_motion
-from deephemnma.io.motion import Motion as FittedMotion
+from deephemnma.io.motion import MOTION_FILE, FittedMotion, write_motion
 from deephemnma.io.structure import read_structure
 from deephemnma.io.structure_writer import write_models
 from deephemnma.modes.normal_modes import compute_modes

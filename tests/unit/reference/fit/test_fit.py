@@ -153,6 +153,13 @@ def test_wrong_docking_is_not_silent(molecule: Molecule) -> None:
     assert fit(molecule, box).status == FitStatus.POOR
 
 
+def test_leaving_the_box_is_not_silent(molecule: Molecule) -> None:
+    model, modes = molecule
+    density = make_scene_map(model, modes, make_placement(3))
+    box = make_fit_box(density, center=model.center, edge=1.6 * model.radius)
+    assert fit(molecule, box).status == FitStatus.OUTSIDE
+
+
 def test_search_finds_what_is_turned_around(molecule: Molecule) -> None:
     model, modes = molecule
     truth = make_truth([-20, 15, 0], degrees=120, shift=12)
