@@ -73,9 +73,7 @@ def compute_soft_modes(
     """
     n_coordinates = hessian.shape[0]
     if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
-        solution = _solve_densely(hessian, rigid=rigid, count=count)
-        advance(1.0)
-        return solution
+        return _solve_densely(hessian, rigid=rigid, count=count, advance=advance)
     matrix = csr_array(hessian)
     precondition, start = _make_two_levels(
         matrix, rigid=rigid, coarse=coarse, width=count + GUARDS, relaxation_steps=relaxation_steps
@@ -119,11 +117,13 @@ def find_lost_modes(
 
 
 def _solve_densely(
-    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int
+    hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int, advance: Advance
 ) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
     # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
     lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
-    return scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
+    solution = scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))
+    advance(1.0)
+    return solution
 
 
 def _solve(

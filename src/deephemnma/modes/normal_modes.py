@@ -143,7 +143,14 @@ def _solve_blocks(
     hessian, basis = compute_block_hessian(sites, pairs, stiffness=stiffness, frames=frames), frames.make_basis()
     back = csr_array(basis.T)
     coarse = back @ make_block_frames(sites, _join_blocks(sites, frames)).make_basis()
-    values, shares = compute_soft_modes(hessian, rigid=back @ rigid, count=count, coarse=coarse, advance=advance)
+    values, shares = compute_soft_modes(
+        hessian,
+        rigid=back @ rigid,
+        count=count,
+        coarse=coarse,
+        relaxation_steps=choose_steps(stiffness),
+        advance=advance,
+    )
     return values, basis @ shares
 
 

@@ -3,11 +3,15 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.io.structure import read_structure
 from deephemnma.modes import eigen
+from deephemnma.modes.blocks import make_residue_blocks
 from deephemnma.modes.elastic_network import compute_distances, find_pairs
 from deephemnma.modes.hessian import compute_hessian
+from deephemnma.modes.hinsen import Hinsen
 from deephemnma.modes.inverse_square import InverseSquare
 from deephemnma.modes.normal_modes import compute_modes
+from deephemnma.reference.site import select_sites
 
 
 def make_hessian(positions: torch.Tensor, cutoff: float) -> torch.Tensor:
@@ -144,6 +148,17 @@ def test_many_sites_have_the_modes_of_the_dense_solver(monkeypatch: pytest.Monke
     expected = compute_modes(positions, cutoff=12.0)
     assert torch.allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-9)
     assert torch.allclose(found.vectors, expected.vectors, atol=1e-5)
+
+
+def test_blocks_joined_by_stiff_bonds_converge(adenylate_kinase_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 30 iterations, by longer relaxations; steps of one need 90, and larger chains of them never end."""
+    beads = select_sites(read_structure(adenylate_kinase_path), "ca")
+    blocks = make_residue_blocks(beads, block_residues=2)
+    dense = compute_modes(beads.positions, force_field=Hinsen(), blocks=blocks, n_modes=12)
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 0)
+    monkeypatch.setattr(eigen, "MAX_ITERATIONS", 45)
+    found = compute_modes(beads.positions, force_field=Hinsen(), blocks=blocks, n_modes=12)
+    assert torch.allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-9)
 
 
 def test_sites_on_a_line_are_refused() -> None:
