@@ -71,8 +71,7 @@ def compute_soft_modes(
     InputError
         If the iteration does not converge.
     """
-    n_coordinates = hessian.shape[0]
-    if n_coordinates <= DENSE_BELOW or DENSE_SHARE * count > n_coordinates:
+    if hessian.shape[0] <= max(DENSE_BELOW, DENSE_SHARE * count):
         return _solve_densely(hessian, rigid=rigid, count=count, advance=advance)
     matrix = csr_array(hessian)
     precondition, start = _make_two_levels(
