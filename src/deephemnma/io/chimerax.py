@@ -45,7 +45,9 @@ def write_attribute(path: Path, sites: AtomicModel, values: Float[np.ndarray, "s
     residues = number_residues(sites)
     means = np.bincount(residues, weights=values) / np.bincount(residues)
     _, first = np.unique(residues, return_index=True)
-    rows = [f"\t{_name_residue(sites, row)}\t{mean:.3f}\n" for row, mean in zip(first.tolist(), means.tolist(), strict=True)]
+    rows = [
+        f"\t{_name_residue(sites, row)}\t{mean:.3f}\n" for row, mean in zip(first.tolist(), means.tolist(), strict=True)
+    ]
     head = f"# greatest distance from the first model, A\nattribute: {ATTRIBUTE}\nrecipient: residues\n"
     with write_beside(path) as temporary:
         temporary.write_text(head + "".join(rows), encoding="utf8")
