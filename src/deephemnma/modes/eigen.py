@@ -14,6 +14,7 @@ from deephemnma.modes.relaxation import make_relaxation
 
 DENSE_BELOW = 1500  # coordinates; where the dense solver stops being the faster one
 DENSE_SHARE = 8  # more modes than this fraction of the coordinates are found by the dense solver
+DENSE_AT_MOST = 15_000  # coordinates; the matrix takes 1.8 GB, and the solver as much again
 GUARDS = 6
 PROBES = 4
 PROBE_ITERATIONS = 12
@@ -69,7 +70,7 @@ def compute_soft_modes(
     Raises
     ------
     InputError
-        If the iteration does not converge.
+        If the iteration does not converge, or an eighth of all modes of a large structure is asked for.
     """
     if hessian.shape[0] <= max(DENSE_BELOW, DENSE_SHARE * count):
         return _solve_densely(hessian, rigid=rigid, count=count, advance=advance)
@@ -84,7 +85,9 @@ def compute_soft_modes(
         if not lost.shape[1]:
             return found.values[:count], found.vectors[:, :count]
         start = np.concatenate((found.vectors, lost), axis=1)
-    raise RuntimeError(f"The {count} softest modes were not all found: softer ones came up in {ATTEMPTS} attempts.")
+    raise InputError(
+        f"Softer modes came up after each of {ATTEMPTS} tries: give a longer --cutoff, or --block-residues."
+    )
 
 
 def find_lost_modes(
@@ -118,6 +121,11 @@ def find_lost_modes(
 def _solve_densely(
     hessian: sparray, *, rigid: Float[np.ndarray, "coordinates rigid"], count: int, advance: Advance
 ) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
+    if hessian.shape[0] > DENSE_AT_MOST:
+        raise InputError(
+            f"{count} modes of {hessian.shape[0]:,} coordinates are too many to be found: "
+            f"ask for fewer than {hessian.shape[0] // DENSE_SHARE} (--n-modes)."
+        )
     # Gershgorin: no eigenvalue lies above the greatest sum of absolute values in a row
     lifted = hessian.toarray() + float(abs(hessian).sum(axis=1).max()) * rigid @ rigid.T
     solution = scipy.linalg.eigh(lifted, subset_by_index=(0, count - 1))

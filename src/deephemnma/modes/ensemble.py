@@ -149,8 +149,11 @@ def _solve_by_readings(blocks: Blocks, n_coordinates: int, count: int) -> Pairs:
         values, mixing = values.flip(0)[:count], mixing.flip(1)[:, :count]
         residuals = (products @ mixing - basis @ mixing * values).norm(dim=0)
         if residuals.max() <= CONVERGED * values[0]:
-            break
-    return values, basis @ mixing
+            return values, basis @ mixing
+    raise InputError(
+        f"The {count} components of the ensemble did not converge in {MOST_READINGS} readings of it, for the last of "
+        "them vary alike: ask for fewer (--n-modes)."
+    )
 
 
 def _project(

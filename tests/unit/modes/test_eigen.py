@@ -101,3 +101,12 @@ def _join(first: csr_array, second: csr_array) -> csr_array:
     one, other = first.tocoo(), second.tocoo()
     places = np.concatenate((one.row, other.row + rows)), np.concatenate((one.col, other.col + columns))
     return csr_array((np.concatenate((one.data, other.data)), places), shape=(2 * rows, 2 * columns))
+
+
+def test_too_many_modes_of_too_many_coordinates_are_refused_before_the_matrix_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(eigen, "DENSE_AT_MOST", 100)
+    hessian = csr_array((np.ones(120), (np.arange(120), np.arange(120))), shape=(120, 120))
+    with pytest.raises(InputError, match="fewer than 15"):
+        compute_soft_modes(hessian, rigid=np.zeros((120, 0)), count=20, coarse=csr_array((120, 1)))
