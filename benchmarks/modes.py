@@ -109,7 +109,12 @@ def _measure(script: str, python: str, case: Mapping[str, object], *, options: a
     runs = []
     for _ in range(repeats):
         command = [python, str(FOLDER / script), json.dumps(dict(case))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | threads)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=os.environ | threads, timeout=options.limit
+            )
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not done after {options.limit:g} s"}
         if done.returncode != 0:
             last = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
             return {"failed": last[0][:80]}
@@ -151,6 +156,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--sites", type=int, default=5000, help="of the comparison with ProDy")
     parser.add_argument("--repeats", type=int, default=3, help="of each of our cases; figures are medians")
     parser.add_argument("--prody-repeats", type=int, default=1, help="of each of ProDy's, which take minutes")
+    parser.add_argument("--limit", type=float, default=1200.0, help="seconds after which a case is given up")
     parser.add_argument("--threads", type=int, default=2, help="that BLAS and OpenMP may use")
     parser.add_argument("--only", default="", help="part of the names of the sets to do, such as RTB")
     parser.add_argument("--quick", action="store_true", help="adenylate kinase only")
