@@ -27,7 +27,7 @@ def run_and_report(
     advice
         The next command; ``{output}`` stands for the folder, ``{particles}``, ``{estimates}`` and ``{reference}`` for
         these options as they were given, or for what is to be filled in (``{molecule}``: the last without modes),
-        ``{proposal}`` for the modes proposed.
+        ``{proposal}`` for the modes proposed, or what is to be filled in.
     table
         Name of a text file among the results, to be printed above the summary.
     """
@@ -43,7 +43,8 @@ def run_and_report(
     if table is not None:
         print((folder / table).read_text(encoding="utf8"))
     print_summary(manifest.summary)
-    told = {"proposal": manifest.summary.get("proposal")}
+    proposal = manifest.summary.get("proposal")
+    told = {"proposal": "MODES" if proposal == "none" else proposal}
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
     print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings), **told)}")
 

@@ -56,7 +56,7 @@ def propose_modes(
     lowest_collectivity: float = LOWEST_COLLECTIVITY,
     most_modes: int = MOST_MODES,
 ) -> Proposal:
-    """Propose the fewest modes that hold most of the motion.
+    """Propose the fewest modes that hold most of the motion; none where none is collective and seen.
 
     Modes that few sites take part in, and modes that hardly any image shows, are left out. Of the others those
     with the largest share of the motion come first, until they hold 90 % of what all modes at hand explain of a known
@@ -83,14 +83,12 @@ def propose_modes(
     """
     left_out = _find_left_out(modes, seen or {}, lowest_collectivity)
     rows = [row for row in _list_flexible(modes) if modes.numbers[row] not in left_out]
-    remark = ""
-    if not rows:
-        rows, left_out = _list_flexible(modes), {}
-        remark = f"; all are localized (collectivity below {lowest_collectivity:g}) or not seen, so none was left out"
-    if not rows:
+    if not _list_flexible(modes):
         raise InputError("There is no mode to propose but the rigid ones: compute more (--n-modes).")
+    if not rows:
+        return Proposal((), 0.0, _explain_none(modes, left_out, lowest_collectivity), left_out)
     weights = compute_variances(modes) if motion is None else explain_motion(modes, motion).overlaps.square()
-    rows = sorted(rows, key=lambda row: -float(weights[row]))[:most_modes]
+    n_left, rows = len(rows), sorted(rows, key=lambda row: -float(weights[row]))[:most_modes]
     goal = _compute_goal(modes, motion, weights)
     shares = (_compute_share(modes, rows[:count], motion, weights) for count in range(1, len(rows) + 1))
     share, count = 0.0, 0
@@ -98,9 +96,9 @@ def propose_modes(
         share, count = next(shares), count + 1
     while motion is None and count < len(rows) and weights[rows[count]] > TWIN * weights[rows[count - 1]]:
         share, count = next(shares), count + 1
-    short = f"; the rest would take more than {most_modes} (--most-modes)" if share < goal else ""
+    short = "" if share >= goal else _explain_shortage(n_left, most_modes)
     numbers = tuple(sorted(modes.numbers[row] for row in rows[:count]))
-    return Proposal(numbers, share, _explain(modes, share, motion) + short + remark, left_out)
+    return Proposal(numbers, share, _explain(modes, share, motion) + short, left_out)
 
 
 def _list_flexible(modes: Modes) -> list[int]:
@@ -117,6 +115,22 @@ def _find_left_out(modes: Modes, seen: Mapping[int, float], lowest_collectivity:
         elif seen.get(number, 1.0) < LEAST_SEEN:
             reasons[number] = "not seen"
     return reasons
+
+
+def _explain_none(modes: Modes, left_out: Mapping[int, str], lowest_collectivity: float) -> str:
+    numbers = [modes.numbers[row] for row in _list_flexible(modes)]
+    localized = sum(why == "localized" for why in left_out.values())
+    unseen = f", {len(left_out) - localized} that images do not show" if localized < len(left_out) else ""
+    return (
+        f"none of modes {numbers[0]}-{numbers[-1]} is to be recommended: {localized} of {len(numbers)} are localized "
+        f"(collectivity below {lowest_collectivity:g}, --lowest-collectivity){unseen}"
+    )
+
+
+def _explain_shortage(n_left: int, most_modes: int) -> str:
+    if n_left > most_modes:
+        return f"; the rest would take more than {most_modes} (--most-modes)"
+    return "; no other collective mode that images show is among them: the rest of the motion is in modes left out"
 
 
 def _compute_goal(modes: Modes, motion: Motion | None, weights: Float[Tensor, "modes"]) -> float:

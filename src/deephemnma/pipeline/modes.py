@@ -10,6 +10,7 @@ from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import check_movie, write_mode_movies
 from deephemnma.pipeline.basis import read_or_make_modes
 from deephemnma.pipeline.known_motion import find_structure_options
+from deephemnma.pipeline.localized import warn_of_localized
 from deephemnma.pipeline.proposal import PROPOSAL_FILE, write_proposal
 from deephemnma.pipeline.reference import MODES_FILE, PSEUDOATOM_FILE, SITES_FILE
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
@@ -53,6 +54,7 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
     check_movie(settings.animation.movie, path=settings.reference)
     reference, basis = read_or_make_modes(settings.reference, settings.molecule, settings.basis)
+    warn_of_localized(reference.modes, reference.sites, lowest_collectivity=settings.choice.lowest_collectivity)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
     if reference.sites is not None:
         frame = reference.sites.positions[None]

@@ -50,10 +50,17 @@ def choose_modes(modes: Modes, reference: Path) -> tuple[int, ...]:
         All that are at hand.
     reference
         Where they are from; the proposal that lies there, if any, goes before the rule.
+
+    Raises
+    ------
+    InputError
+        If none is proposed.
     """
     folder = reference if reference.is_dir() else reference.parent
     stored = folder / PROPOSAL_FILE
     proposal = read_proposal(stored) if holds_modes(reference) and stored.exists() else propose_modes(modes)
+    if not proposal.numbers:
+        raise InputError(f"--modes auto has no mode to take: {proposal.reason}. Name some with --modes.")
     numbers = format_numbers(proposal.numbers)
     announce(f"--modes auto takes {numbers}: {proposal.reason}. Name others with --modes.")
     note("modes (auto)", numbers)

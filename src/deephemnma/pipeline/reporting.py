@@ -249,7 +249,8 @@ def _read_maps(folder: Path) -> list[GroupMap]:
 
 def _read_choice(folder: Path) -> ModeChoice:
     proposal = read_proposal(folder / PROPOSAL_FILE)
-    reason = f"modes {format_numbers(proposal.numbers)}, {proposal.reason}"
+    proposed = f"modes {format_numbers(proposal.numbers)}" if proposal.numbers else "none"
+    reason = f"{proposed}, {proposal.reason}"
     return ModeChoice(pd.read_csv(folder / MODES_CSV), (folder / MODES_PICTURE).read_bytes(), reason)
 
 

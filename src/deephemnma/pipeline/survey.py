@@ -126,7 +126,7 @@ def summarize_survey(survey: ModeSurvey) -> dict[str, Any]:
     return (
         survey.facts
         | ({"left out": told} if told else {})
-        | {"proposal": format_numbers(survey.proposal.numbers), "because": survey.proposal.reason}
+        | {"proposal": format_numbers(survey.proposal.numbers) or "none", "because": survey.proposal.reason}
     )
 
 

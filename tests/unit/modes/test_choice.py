@@ -62,10 +62,21 @@ def test_a_known_motion_decides_by_overlap(cloud: torch.Tensor) -> None:
     assert "closed.pdb" in proposal.reason
 
 
-def test_where_all_would_be_left_out_none_is() -> None:
+def test_where_all_are_left_out_none_is_proposed() -> None:
     proposal = propose_modes(make_modes([1.0, 1.5]), seen={7: 0.0, 8: 0.0})
-    assert proposal.numbers == (7, 8)
-    assert "none was left out" in proposal.reason
+    assert proposal.numbers == ()
+    assert proposal.left_out == {7: "not seen", 8: "not seen"}
+    assert "2 that images do not show" in proposal.reason
+    localized = propose_modes(make_modes([1.0], localized=7))
+    assert localized.numbers == ()
+    assert "1 of 1 are localized" in localized.reason
+
+
+def test_where_collective_modes_run_out_the_reason_says_so() -> None:
+    proposal = propose_modes(make_modes([0.1, 8.0, 9.0], localized=7))
+    assert proposal.numbers == (8, 9)
+    assert "no other collective mode" in proposal.reason
+    assert "--most-modes" not in proposal.reason
 
 
 def test_rigid_modes_alone_are_no_choice(cloud: torch.Tensor) -> None:

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deephemnma.core.error import InputError
+from deephemnma.core.residue import name_residue
 from deephemnma.io.reference import write_reference
 from deephemnma.modes.choice import Proposal
+from deephemnma.pipeline.localized import warn_of_localized
 from deephemnma.pipeline.note import collect_notes, note
 from deephemnma.pipeline.progress import listen_to_announcements
 from deephemnma.pipeline.proposal import PROPOSAL_FILE, format_numbers, read_proposal, write_proposal
@@ -34,6 +37,28 @@ def test_auto_takes_what_lies_with_the_modes(adenylate_kinase_path: Path, tmp_pa
     for path in (tmp_path, tmp_path / MODES_FILE):
         assert load_reference(ReferenceOptions(path, modes="auto")).modes.numbers == (8, 11, 14)
     assert load_reference(ReferenceOptions(tmp_path, modes="7")).modes.numbers == (7,)
+
+
+def test_auto_refuses_where_none_is_proposed(adenylate_kinase_path: Path, tmp_path: Path) -> None:
+    computed = read_or_compute_modes(adenylate_kinase_path, BEADS)
+    write_reference(tmp_path / MODES_FILE, computed.model, computed.modes)
+    write_proposal(tmp_path / PROPOSAL_FILE, Proposal((), 0.0, "all are localized"))
+    with pytest.raises(InputError, match="all are localized"):
+        load_reference(ReferenceOptions(tmp_path, modes="auto"))
+
+
+def test_loose_ends_are_warned_of(adenylate_kinase_path: Path) -> None:
+    reference = read_or_compute_modes(adenylate_kinase_path, BEADS)
+    with collect_notes() as notes:
+        warn_of_localized(reference.modes, reference.sites)
+    assert notes == {}
+    loose = reference.modes.vectors.clone()
+    loose[6:] *= 1e-3
+    loose[6:, 12] = 1
+    with collect_notes() as notes:
+        warn_of_localized(replace(reference.modes, vectors=loose), reference.sites)
+    assert notes["warning"].startswith("14 of 14 modes are localized")
+    assert name_residue(reference.sites, 12) in notes["warning"]
 
 
 def test_a_proposal_comes_back(tmp_path: Path) -> None:

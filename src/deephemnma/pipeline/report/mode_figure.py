@@ -28,6 +28,8 @@ SLICES = 60
 """Along a molecule without residues."""
 MOST_POINTS = 600
 """Of a profile; more would only blacken it."""
+SOFTEST = 6
+"""Modes whose displacements are drawn where none is proposed."""
 MANY_CHAINS = 20
 NARROWEST_CHAIN = 0.035
 """Share of the profile from which a chain is named."""
@@ -126,7 +128,7 @@ def _draw_displacements(axes: Axes, survey: ModeSurvey, profile: _Profile) -> No
     moves = measure_residue_displacements(survey.reference, profile.groups).numpy()
     rows = [
         (f"mode {number}", moves[modes.numbers.index(number)], colour)
-        for number, colour in _choose_colours(survey).items()
+        for number, colour in _choose_shown(survey).items()
     ]
     if survey.motion is not None and survey.motion.rmsd > 0:
         rows.insert(0, (_shorten(survey.motion.source), _measure_motion(survey.motion, profile), SOFT))
@@ -238,6 +240,13 @@ def _add_legend(axes: Axes) -> None:
 
 def _choose_colours(survey: ModeSurvey) -> dict[int, str]:
     return {number: COLOURS[place % len(COLOURS)] for place, number in enumerate(survey.proposal.numbers)}
+
+
+def _choose_shown(survey: ModeSurvey) -> dict[int, str]:
+    """Return the modes whose displacements are drawn, with their colours: the proposed ones, or else the softest."""
+    modes = survey.reference.modes
+    softest = find_flexible(modes).nonzero()[:SOFTEST, 0].tolist()
+    return _choose_colours(survey) or {modes.numbers[row]: OTHER for row in softest}
 
 
 def _tidy(axes: Axes) -> None:
