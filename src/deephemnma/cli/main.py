@@ -1,5 +1,6 @@
 """Entry point of `deephemnma`."""
 
+import errno
 import io
 import re
 import sys
@@ -24,6 +25,8 @@ OUT_OF_MEMORY = (
     "the memory of this machine is too small for this: make the images (--box-size) or what is done at once "
     "(--batch-size, --workers) smaller; the same command then goes on or starts anew."
 )
+ALLOW = "check its permissions and the room on its disk."
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
 _NO_NUMBER = re.compile(
     r"Error parsing (\S+): (?:invalid literal for int\(\) with base 10|could not convert .*): ('.*')"
 )
@@ -61,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _is_out_of_memory(error):
             raise
         tell_mistake(command, f"{OUT_OF_MEMORY} ({error})")
+        return MISTAKE
+    except OSError as error:
+        if error.filename is None or error.errno not in _NOT_ALLOWED:
+            raise
+        tell_mistake(command, f"{error.filename} cannot be read or written ({error.strerror}): {ALLOW}")
         return MISTAKE
     except KeyboardInterrupt:
         tell_mistake(command, "interrupted; the same command goes on from here.")

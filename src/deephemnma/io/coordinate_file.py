@@ -12,6 +12,7 @@ import gemmi
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file
+from deephemnma.io.file_kind import refuse_map, refuse_stack
 from deephemnma.io.pdb_text import split_pdb
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -39,6 +40,8 @@ def read_coordinate_file(path: Path | str) -> gemmi.Structure:
         If the file is missing, cannot be read or holds no atoms.
     """
     path = require_file(path, "an atomic model")
+    refuse_stack(path)
+    refuse_map(path)
     text = _read_text(path)
     try:
         structure = _parse_mmcif(text, path) if _is_cif(text) else _parse_pdb(text, path)

@@ -12,6 +12,7 @@ from scipy import ndimage
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.file_kind import looks_like_stack, refuse_stack, refuse_structure, refuse_truncated
 from deephemnma.io.mrc_label import set_label
 
 VOXEL_TOLERANCE = 1e-3  # relative; headers hold the cell in single precision
@@ -38,6 +39,8 @@ def read_map(path: Path | str, *, voxel_size: float | None = None) -> DensityMap
         if its voxels are of unknown size, slanted, or more than twice as long as wide.
     """
     path = require_file(path, "a density map")
+    refuse_stack(path)
+    refuse_structure(path)
     values, header = _open(path)
     order = _read_axis_order(header, path)
     sizes = _read_voxel_sizes(header, path) if voxel_size is None else np.full(3, voxel_size)
@@ -72,6 +75,8 @@ def _open(path: Path) -> tuple[np.ndarray, np.recarray]:
                 values, header = mrc.data, mrc.header.copy()
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read as an MRC map ({error}).") from None
+    if values is None:
+        refuse_truncated(path, header)
     if values is None or values.ndim != 3 or values.dtype.kind not in "iuf":
         raise InputError(
             f"{path} (mode {int(header.mode)}) is not a three-dimensional real map: it is truncated, an image, a "
@@ -132,6 +137,12 @@ def _read_voxel_sizes(header: np.recarray, path: Path) -> np.ndarray:
     cell = np.array([header.cella.x, header.cella.y, header.cella.z], dtype=np.float64)
     grid = np.array([header.mx, header.my, header.mz], dtype=np.float64)
     if not ((cell > 0) & np.isfinite(cell) & (grid > 0)).all():
+        if looks_like_stack(header):
+            raise InputError(
+                f"{path} looks like a stack of {int(header.nz)} images of {int(header.nx)} x {int(header.ny)}, not "
+                "like a map, and gives no voxel size: give a volume, or state the size of its voxels if it is one "
+                "(--voxel-size, for a reference)."
+            )
         raise InputError(
             f"{path} gives no voxel size (cell {cell.tolist()} A): state it (--voxel-size, for a reference), or "
             "write it into the header, for instance with mrcfile: `mrc.voxel_size = 1.05`."

@@ -116,14 +116,14 @@ def check_network(
     n_pieces, piece = _count_pieces(positions, pairs)
     if n_pieces > 1:
         raise InputError(
-            f"With a cutoff of {cutoff:g} A the structure falls into {n_pieces} pieces. Loose from the largest: "
-            f"{describe_pieces(piece, names)}: {_make_remedy(positions)}"
+            f"With a cutoff of {cutoff:.1f} A the structure falls into {n_pieces} pieces. Loose from the largest: "
+            f"{describe_pieces(piece, names)}: {_make_remedy(positions, names)}"
         )
     dangling = np.flatnonzero(np.bincount(pairs.ravel(), minlength=len(positions)) < NEIGHBOURS_TO_BE_RIGID)
     if len(positions) > NEIGHBOURS_TO_BE_RIGID and len(dangling):
         raise InputError(
-            f"With a cutoff of {cutoff:g} A {len(dangling)} sites have fewer than {NEIGHBOURS_TO_BE_RIGID} neighbours "
-            f"and would swing freely: {name_sites(dangling, names)}: {_make_remedy(positions)}"
+            f"With a cutoff of {cutoff:.1f} A {len(dangling)} sites have fewer than {NEIGHBOURS_TO_BE_RIGID} "
+            f"neighbours and would swing freely: {name_sites(dangling, names)}: {_make_remedy(positions, names)}"
         )
 
 
@@ -133,8 +133,16 @@ def name_sites(sites: Int[np.ndarray, "sites"], names: Sequence[str] | None) -> 
     return ", ".join(shown) + (f" and {len(sites) - NAMED_AT_MOST} more" if len(sites) > NAMED_AT_MOST else "")
 
 
-def _make_remedy(positions: Float[np.ndarray, "sites 3"]) -> str:
-    return f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do) or leave them out (--select, --sites)."
+def _make_remedy(positions: Float[np.ndarray, "sites 3"], names: Sequence[str] | None) -> str:
+    longer = f"use a longer --cutoff ({suggest_cutoff(positions):.1f} A would do)"
+    return f"{longer} or leave {name_exclusion(names)}."
+
+
+def name_exclusion(names: Sequence[str] | None) -> str:
+    """Return how sites are left out: atoms have names, and pseudoatoms of a map have none."""
+    if names is None:
+        return "the density they stand for out (a higher --threshold, for a map)"
+    return "them out (--select, --sites)"
 
 
 def _count_pieces(

@@ -20,6 +20,7 @@ from deephemnma.modes.elastic_network import (
     compute_distances,
     compute_relative_cutoff,
     find_pairs,
+    name_exclusion,
     name_sites,
 )
 from deephemnma.modes.force_field import ForceField
@@ -83,10 +84,10 @@ def compute_modes(
     sites = positions.detach().cpu().numpy().astype(np.float64)
     rigid = make_rigid_modes(sites)
     force_field = force_field or UniformCutoff()
-    cutoff = _resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff, reach=force_field.reach)
+    cutoff = resolve_cutoff(sites, cutoff=cutoff, relative_cutoff=relative_cutoff, reach=force_field.reach)
     network = _make_network(sites, cutoff=cutoff, force_field=force_field, names=names)
     frames = None if blocks is None else make_block_frames(sites, blocks)
-    _check_count(n_modes, 3 * len(sites) if frames is None else frames.n_degrees)
+    _check_count(n_modes, 3 * len(sites) if frames is None else frames.n_degrees, in_blocks=frames is not None)
     if n_modes <= N_RIGID:
         return _make_modes(rigid[:, :n_modes], np.zeros(0))
     if frames is None:
@@ -185,9 +186,10 @@ def _fix_signs(vectors: Float[np.ndarray, "coordinates modes"]) -> Float[np.ndar
     return vectors * np.sign(vectors[leading, np.arange(vectors.shape[1])])
 
 
-def _resolve_cutoff(
+def resolve_cutoff(
     sites: Float[np.ndarray, "sites 3"], *, cutoff: float | None, relative_cutoff: float | None, reach: float
 ) -> float:
+    """Return the cutoff, A, that :func:`compute_modes` takes for these options and a force field of this `reach`."""
     if cutoff is not None and relative_cutoff is not None:
         raise InputError("Give either --cutoff or --relative-cutoff, not both.")
     if relative_cutoff is not None:
@@ -197,12 +199,17 @@ def _resolve_cutoff(
     return reach * choose_cutoff(sites) if cutoff is None else cutoff
 
 
-def _check_count(n_modes: int, n_degrees: int) -> None:
-    if not 1 <= n_modes <= n_degrees:
-        raise InputError(
-            f"The structure has {n_degrees} modes, but {n_modes} were asked for: "
-            f"choose --n-modes between 1 and {n_degrees}."
-        )
+def _check_count(n_modes: int, n_degrees: int, *, in_blocks: bool) -> None:
+    if 1 <= n_modes <= n_degrees:
+        return
+    remedies = ["take fewer residues a block (--block-residues)"] if in_blocks else []
+    if n_degrees > N_RIGID:
+        remedies.append(f"choose --n-modes between {N_RIGID + 1} and {n_degrees}")
+    within = " in blocks of this size" if in_blocks else ""
+    raise InputError(
+        f"The structure has {n_degrees} modes{within}, but {n_modes} were asked for: "
+        f"{' or '.join(remedies) or 'take more sites (--sites)'}."
+    )
 
 
 def _check_floppy(
@@ -219,5 +226,5 @@ def _check_floppy(
         movers = np.argsort(-motion, kind="stable")[:3]
         raise InputError(
             f"{len(floppy)} modes beside the six rigid ones cost no energy; {name_sites(movers, names)} move most "
-            "in them: use a longer --cutoff or leave these sites out (--select, --sites)."
+            f"in them: use a longer --cutoff or leave {name_exclusion(names)}."
         )

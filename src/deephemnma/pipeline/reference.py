@@ -9,14 +9,17 @@ import numpy as np
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis, GaussianModel, Modes
 from deephemnma.core.structure import AtomicModel
+from deephemnma.io.file_kind import MAP_SUFFIXES, find_suffix
 from deephemnma.io.pseudoatom import is_pseudoatom_file
 from deephemnma.io.reference import holds_modes, read_reference
 from deephemnma.io.structure import read_structure
 from deephemnma.modes.blocks import make_residue_blocks, make_space_blocks
 from deephemnma.modes.force_field_choice import make_force_field
-from deephemnma.modes.normal_modes import compute_modes
+from deephemnma.modes.normal_modes import compute_modes, resolve_cutoff
 from deephemnma.modes.rigid import N_RIGID
+from deephemnma.pipeline.localized import warn_of_localized
 from deephemnma.pipeline.map_model import make_map_model, read_pseudoatom_model
+from deephemnma.pipeline.note import note
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.proposal import choose_modes
 from deephemnma.reference.gaussian import make_gaussian_model
@@ -32,7 +35,6 @@ from deephemnma.settings.structure import StructureOptions
 MODES_FILE = "modes.npz"
 SITES_FILE = "sites.cif"
 PSEUDOATOM_FILE = "sites.pdb"
-_MAP_SUFFIXES = {".mrc", ".map", ".ccp4"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def load_reference(options: ReferenceOptions) -> Reference:
     """Read the molecule, and read or compute the modes that `options` name."""
     _check_numbers(options)
     reference = read_or_compute_modes(options.reference, options.molecule)
+    if not holds_modes(options.reference):
+        warn_of_localized(reference.modes, reference.sites)
     numbers = options.mode_numbers
     if numbers is None:
         numbers = choose_modes(reference.modes, options.reference)
@@ -98,8 +102,8 @@ def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
         if options != MoleculeOptions():
             raise InputError(
                 f"{path} holds modes that are computed already, so the options that say how a structure or map becomes "
-                "modes (--sites, --cutoff, --n-modes, --width ...) cannot change them: leave these out, or give the "
-                "structure as --reference."
+                "modes (--sites, --cutoff, --n-modes, --width ...) cannot change them: leave these out, or take the "
+                "structure or map itself as reference."
             )
         path = path / MODES_FILE if path.is_dir() else path
         model, modes = read_reference(path)
@@ -152,13 +156,21 @@ def _read_structure(path: Path, options: StructureOptions) -> AtomicModel:
 
 
 def _compute_modes(molecule: Molecule, options: NetworkOptions) -> Modes:
+    force_field = make_force_field(options.force_field)
+    cutoff = resolve_cutoff(
+        molecule.model.positions.double().numpy(),
+        cutoff=options.cutoff,
+        relative_cutoff=options.relative_cutoff,
+        reach=force_field.reach,
+    )
+    note("force field", options.force_field)
+    note("cutoff (A)", cutoff)
     with track_progress("normal modes", 1.0) as advance:
         return compute_modes(
             molecule.model.positions,
             n_modes=options.n_modes,
-            cutoff=options.cutoff,
-            relative_cutoff=options.relative_cutoff,
-            force_field=make_force_field(options.force_field),
+            cutoff=cutoff,
+            force_field=force_field,
             blocks=_make_blocks(molecule, options.block_residues),
             names=None if molecule.sites is None else make_site_names(molecule.sites),
             advance=advance,
@@ -201,5 +213,4 @@ def _check_numbers(options: ReferenceOptions) -> None:
 
 def is_map(path: Path) -> bool:
     """Return whether the file name is that of a map."""
-    suffixes = [suffix for suffix in path.suffixes if suffix not in {".gz", ".bz2"}]
-    return bool(suffixes) and suffixes[-1].lower() in _MAP_SUFFIXES
+    return find_suffix(path) in MAP_SUFFIXES

@@ -97,8 +97,7 @@ def holds_anything(folder: Path) -> bool:
 def _run(stage: StageFolder, settings: Any, body: Body) -> None:
     manifest = stage.manifest
     manifest.attempts += 1
-    stage.path.mkdir(parents=True, exist_ok=True)
-    stage.save()
+    _make_folder(stage)
     try:
         with collect_notes() as notes:
             summary = body(settings, stage)
@@ -110,6 +109,18 @@ def _run(stage: StageFolder, settings: Any, body: Body) -> None:
     manifest.status, manifest.finished, manifest.outputs = "done", tell_time(), stage.list_outputs()
     stage.save()
     shutil.rmtree(stage.blocks, ignore_errors=True)
+
+
+def _make_folder(stage: StageFolder) -> None:
+    """Make the folder and begin its record, or say why that cannot be."""
+    try:
+        stage.path.mkdir(parents=True, exist_ok=True)
+        stage.save()
+    except OSError as error:
+        raise InputError(
+            f"--output {stage.path} cannot be written ({error.strerror or error}): choose a folder that you may write, "
+            "on a disk with room."
+        ) from None
 
 
 def _inherit(manifest: Manifest, earlier: Manifest) -> None:

@@ -41,7 +41,19 @@ class Pseudoatoms:
 
 
 def low_pass(density: DensityMap, resolution: float) -> DensityMap:
-    """Blur a map by a Gaussian that halves the amplitude at `resolution` (A): it does not ring, as sharp edges do."""
+    """Blur a map by a Gaussian that halves the amplitude at `resolution` (A): it does not ring, as sharp edges do.
+
+    Raises
+    ------
+    InputError
+        If the map holds no detail as fine as that.
+    """
+    finest = 2 * density.voxel_size
+    if resolution < finest:
+        raise InputError(
+            f"--low-pass {resolution:g} is finer than any detail of {density.source}, whose voxels of "
+            f"{density.voxel_size:.4g} A end at {finest:.4g} A: give more than that, or leave it out."
+        )
     blurred = ndimage.gaussian_filter(density.values.numpy(), HALF_PASS * resolution / density.voxel_size)
     return replace(density, values=torch.from_numpy(blurred))
 
@@ -176,7 +188,7 @@ def _check_size(n_voxels: int, density: DensityMap, *, width: float, max_sites: 
             f"detail asks for Gaussians of {width * density.voxel_size:.3g} A, more than {least} of them, while "
             f"--max-sites is {max_sites}: if the map is noisy, low-pass it "
             f"(--low-pass {8 * density.voxel_size:.0f} or more); if the molecule is smaller, say so by --threshold or "
-            "--mask."
+            "--mask; if it is dark, as in tomograms, --invert."
         )
 
 

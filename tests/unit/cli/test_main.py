@@ -1,5 +1,6 @@
 """The command line: light help, one line for a mistake, exit codes."""
 
+import errno
 import shlex
 import subprocess
 import sys
@@ -127,6 +128,18 @@ def test_other_errors_keep_their_traceback(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", fail)
     with pytest.raises(RuntimeError, match="shapes differ"):
         main(["modes", "x.pdb", "-o", str(tmp_path)])
+
+
+def test_a_full_or_forbidden_disk_is_a_sentence(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
+    def fill(settings: object, *, output: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(output / "a.npz"))
+
+    monkeypatch.setattr("deephemnma.pipeline.modes.run_modes", fill)
+    assert main(["modes", "x.pdb", "-o", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert len(shown.splitlines()) == 1
+    assert "a.npz" in shown
+    assert "No space left" in shown
 
 
 @dataclass(frozen=True)

@@ -237,8 +237,33 @@ def test_what_is_not_a_map_is_refused(tmp_path):
         read_map(tmp_path / "image.mrc")
     _write(tmp_path / "whole.mrc", np.zeros((3, 3, 3), np.float32))
     (tmp_path / "cut.mrc").write_bytes((tmp_path / "whole.mrc").read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"cut\.mrc"):
+    with pytest.raises(InputError, match=r"cut\.mrc holds 1,112 bytes of the 1,132 .*truncated"):
         read_map(tmp_path / "cut.mrc")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.mrcs", "an image stack"),
+        ("a.stk", "an image stack"),
+        ("a.pdb", "an atomic model"),
+        ("a.cif.gz", "an atomic"),
+    ],
+)
+def test_files_of_another_kind_are_called_by_it(tmp_path, name, words):
+    (tmp_path / name).write_text("any content")
+    with pytest.raises(InputError, match=words):
+        read_map(tmp_path / name)
+
+
+def test_few_square_sections_without_voxel_size_look_like_images(tmp_path):
+    def change(header):
+        header.cella.x = header.cella.y = header.cella.z = 0
+
+    _write(tmp_path / "a.mrc", np.zeros((3, 24, 24), np.float32), change=change)
+    with pytest.raises(InputError, match="looks like a stack of 3 images of 24 x 24"):
+        read_map(tmp_path / "a.mrc")
+    assert read_map(tmp_path / "a.mrc", voxel_size=2.0).values.shape == (3, 24, 24)
 
 
 @pytest.mark.shared_data

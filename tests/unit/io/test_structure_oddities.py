@@ -280,3 +280,10 @@ def test_conformations_of_residues_numbered_alike_stay_apart(tmp_path):
         kept = [z for z, name in zip(atoms.positions[:, 2].tolist(), atoms.atom_names, strict=True) if name == "CB"]
         assert kept == [3, 9]
         assert atoms.counts.alternates == 1
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.mrcs", "an image stack"), ("a.map", "a density map")])
+def test_images_and_maps_are_called_so(tmp_path, name, words):
+    (tmp_path / name).write_bytes(bytes(2000))
+    with pytest.raises(InputError, match=words):
+        read_structure(tmp_path / name)

@@ -41,6 +41,10 @@ def test_a_loose_piece_is_named_with_a_cutoff_that_holds_it(cloud: torch.Tensor)
     suggestion = suggest_cutoff(positions)
     assert f"{suggestion:.1f} A would do" in str(caught.value)
     check_network(positions, find_pairs(positions, cutoff=suggestion), cutoff=suggestion)
+    assert "--select" in str(caught.value)
+    with pytest.raises(InputError, match=r"cutoff of 8\.1 A.*--threshold") as caught:
+        check_network(positions, find_pairs(positions, cutoff=8.123), cutoff=8.123)  # pseudoatoms have no names
+    assert "--select" not in str(caught.value)
 
 
 def test_a_dangling_site_is_named(cloud: torch.Tensor) -> None:

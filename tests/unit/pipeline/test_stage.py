@@ -177,3 +177,9 @@ def test_the_folder_in_which_to_look_for_images_is_no_input(source: Path) -> Non
         datadir: Path | None
 
     assert find_input_paths(WithPlace(source, source.parent)) == [source]
+
+
+def test_an_output_that_cannot_be_made_is_a_sentence(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"--output .*file/out cannot be written \(Not a directory\)"):
+        run_stage("x", Settings(source), output=tmp_path / "file" / "out", body=Body())

@@ -250,3 +250,9 @@ def test_beta_galactosidase(shared_data: Path) -> None:
     assert np.quantile(near, 0.99) < 3
     mean_density = float((density.values.numpy() * molecule).sum()) * density.voxel_size**3
     assert math.isclose(float(model.weights.sum()), mean_density, rel_tol=0.15)
+
+
+def test_low_pass_beyond_the_voxels_is_refused() -> None:
+    density = DensityMap(torch.zeros(8, 8, 8), 11.4, torch.zeros(3, dtype=torch.float64), "coarse.mrc")
+    with pytest.raises(InputError, match=r"--low-pass 3 .*coarse\.mrc.* 11\.4 A end at 22\.8 A"):
+        low_pass(density, 3.0)
