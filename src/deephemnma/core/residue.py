@@ -46,7 +46,10 @@ def name_residue(atoms: AtomicModel, row: int) -> str:
 
 
 def describe_structure(sites: AtomicModel) -> str:
-    """Return a sentence part about sites of a file: ``1 model, 1 chain, 214 residues, 1,656 of 3,341 atoms kept``."""
+    """Return a sentence part about sites of a file: ``1 model, 1 chain, 214 residues, 1,656 of 3,341 atoms kept``.
+
+    Beads are counted as such, for one may stand for several residues.
+    """
     parts = [
         _count(len(np.unique(sites.chains)), "chain"),
         _count(int(number_residues(sites).max(initial=-1)) + 1, "residue"),
@@ -55,7 +58,10 @@ def describe_structure(sites: AtomicModel) -> str:
     if counts is None:
         return ", ".join([*parts, _count(kept, "site")])
     copies = "" if counts.copies == 1 else f" and their copies (of a chain up to {counts.copies})"
-    parts = [_count(counts.models, "model"), *parts, f"{kept:,} of {counts.atoms:,} atoms{copies} kept"]
+    if counts.beads:
+        parts = [_count(counts.models, "model"), parts[0], f"{_count(kept, 'bead')} of {counts.atoms:,} atoms{copies}"]
+    else:
+        parts = [_count(counts.models, "model"), *parts, f"{kept:,} of {counts.atoms:,} atoms{copies} kept"]
     left_out = {
         "not selected": counts.unselected,
         "of other conformations": counts.alternates,

@@ -27,6 +27,8 @@ class StructureCounts:
         How often the chains stand in the biological assembly; 1 where none was asked for.
     waters
         Atoms of waters among those read (after all of the above).
+    beads
+        Whether the sites are beads in place of atoms.
     """
 
     models: int
@@ -36,6 +38,7 @@ class StructureCounts:
     duplicates: int = 0
     copies: int = 1
     waters: int = 0
+    beads: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.seed import make_image_generator
 from deephemnma.settings.stage.simulate import ConformationOptions
 
+HELIX_MODES = 3
 Draw = Callable[[int, torch.Generator], Float[Tensor, "modes"]]
 """Amplitudes, A, of an image: from its number and its own random numbers."""
 
@@ -49,6 +50,19 @@ def make_draw(options: ConformationOptions, *, n_sites: int, n_modes: int, seed:
     return _make_clusters(options, n_modes=n_modes, seed=seed)
 
 
+def describe_still(options: ConformationOptions, modes: Modes) -> str | None:
+    """Return a sentence about the modes that the distribution does not move; None if it moves all."""
+    if options.distribution != "helix" or modes.n_modes <= HELIX_MODES:
+        return None
+    still = ", ".join(map(str, modes.numbers[HELIX_MODES:]))
+    still = f"mode {still} stays" if modes.n_modes == HELIX_MODES + 1 else f"modes {still} stay"
+    moving = ", ".join(map(str, modes.numbers[:HELIX_MODES]))
+    return (
+        f"{still} at 0: the helix winds along the first three of "
+        f"--modes ({moving}); --distribution normal (or uniform, clusters) moves all"
+    )
+
+
 def superimpose_frames(positions: Float[Tensor, "frames sites 3"], *, model: GaussianModel, modes: Modes) -> Frames:
     """Superimpose the frames of a trajectory (A, any frame) on the reference and measure them along the modes."""
     if positions.shape[1] != model.n_sites:
@@ -63,7 +77,7 @@ def superimpose_frames(positions: Float[Tensor, "frames sites 3"], *, model: Gau
 
 
 def _make_helix(scale: float, *, n_modes: int) -> Draw:
-    if n_modes < 3:
+    if n_modes < HELIX_MODES:
         raise InputError(
             f"--distribution helix winds along three modes, but --modes names {n_modes}: name three, "
             "or choose another --distribution."
@@ -72,7 +86,7 @@ def _make_helix(scale: float, *, n_modes: int) -> Draw:
     def draw(image: int, generator: torch.Generator) -> Float[Tensor, "modes"]:
         r = _draw_uniform(1, generator)
         helix = torch.cat((-r, (math.pi * r).sin(), (math.pi * r).cos()))
-        return scale * torch.cat((helix, helix.new_zeros(n_modes - 3)))
+        return scale * torch.cat((helix, helix.new_zeros(n_modes - HELIX_MODES)))
 
     return draw
 

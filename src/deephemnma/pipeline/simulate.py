@@ -14,10 +14,12 @@ from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.particles_writer import StackWriter
 from deephemnma.io.star import make_particle_table, write_particle_star
 from deephemnma.io.table import write_estimates
+from deephemnma.pipeline.conformation import describe_still
 from deephemnma.pipeline.formation import SIMULATION_FILE, write_formation
 from deephemnma.pipeline.microscope import compute_image_ctf, make_noise_model
+from deephemnma.pipeline.note import note
 from deephemnma.pipeline.particles import PARTICLES_FILE, TRUTH_FILE
-from deephemnma.pipeline.progress import track_progress
+from deephemnma.pipeline.progress import announce, track_progress
 from deephemnma.pipeline.reference import load_reference
 from deephemnma.pipeline.scene import Scene, draw_scene_noise, make_scene, project_scene
 from deephemnma.pipeline.stage import StageFolder, run_stage
@@ -53,6 +55,9 @@ def run_simulate(settings: SimulateStage, *, output: Path | str) -> Path:
 
 def _simulate(settings: SimulateStage, stage: StageFolder) -> dict[str, Any]:
     reference = load_reference(settings.reference)
+    if still := describe_still(settings.conformation, reference.modes):
+        announce(f"Note: {still}.")
+        note("modes that do not move", still)
     scene = make_scene(settings, reference)
     first = torch.arange(min(settings.count, IMAGES_FOR_SCALE))
     clean = torch.cat([project_scene(settings, reference, scene, ids) for ids in first.split(BLOCK)])

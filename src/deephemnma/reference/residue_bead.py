@@ -45,7 +45,12 @@ def make_residue_beads(
     order = np.lexsort((square.numpy(), ~anchors, groups))
     named = order[np.searchsorted(groups[order], np.arange(n))]
     return replace(
-        atoms.take(named), positions=centers, scattering=total, b_factors=b_factors, spreads=(moments / 3).sqrt()
+        atoms.take(named),
+        positions=centers,
+        scattering=total,
+        b_factors=b_factors,
+        spreads=(moments / 3).sqrt(),
+        counts=atoms.counts and replace(atoms.counts, beads=True),
     )
 
 

@@ -23,6 +23,8 @@ class DeformationOptions:
     def __post_init__(self) -> None:
         check_one_of("--deformation", self.deformation, ("linear", "blocks"))
         check_at_least("--deformation-residues", self.deformation_residues, 1)
+        if self.deformation_residues > 1 and self.deformation != "blocks":
+            raise InputError("--deformation-residues sizes the blocks of --deformation blocks: name this too.")
 
 
 @dataclass(frozen=True)

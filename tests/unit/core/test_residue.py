@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,8 @@ def test_a_structure_is_described_with_what_was_left_out() -> None:
         "3 models, 2 chains, 3 residues, 3 of 1,234 atoms and their copies (of a chain up to 2) kept; left out: "
         "1,000 not selected, 2 of other conformations, 1 repeated, 7 of waters"
     )
+    beads = replace(atoms, counts=replace(counts, copies=1, beads=True))
+    assert describe_structure(beads).startswith("3 models, 2 chains, 3 beads of 1,234 atoms; left out: 1,000")
     assert describe_structure(make_atoms(("A", 1, "", "SER", "N"))) == "1 chain, 1 residue, 1 site"
 
 

@@ -172,3 +172,9 @@ def test_options_that_exclude_each_other_are_told():
         AnimateStage(reference, Path("landscape"), path="groups", path_rmsd=3.0)
     with pytest.raises(InputError, match="--path-rmsd must be greater than 0"):
         AnimateStage(reference, Path("landscape"), path_rmsd=0.0)
+
+
+def test_the_size_of_blocks_takes_blocks() -> None:
+    with pytest.raises(InputError, match="--deformation blocks"):
+        DeformationOptions(deformation_residues=3)
+    assert DeformationOptions("blocks", deformation_residues=3).deformation_residues == 3

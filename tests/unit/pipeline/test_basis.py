@@ -184,3 +184,5 @@ def test_options_without_effect_are_refused(
         run_modes(ModesStage(components, basis=basis), output=tmp_path / "b")
     with pytest.raises(InputError, match="not both"):
         BasisOptions(ensemble=(models,), vectors=models)
+    with pytest.raises(InputError, match="name one or more"):
+        BasisOptions(ensemble=())

@@ -25,7 +25,7 @@ def test_auto_goes_by_the_rule_and_says_so(adenylate_kinase_path: Path) -> None:
     with collect_notes() as notes, listen_to_announcements(sentences.append):
         reference = load_reference(ReferenceOptions(adenylate_kinase_path, modes="auto", molecule=BEADS))
     assert reference.modes.numbers == (7, 8, 9)  # the paper's
-    assert notes == {"modes (auto)": "7-9"}
+    assert notes == {"force field": "uniform", "cutoff (A)": 15.0, "modes (auto)": "7-9"}
     assert "--modes auto takes 7-9" in sentences[0]
 
 

@@ -17,7 +17,7 @@ from deephemnma.io.structure import read_structure
 from deephemnma.io.structure_writer import write_models
 from deephemnma.io.table import read_estimates
 from deephemnma.metrics.angle import compute_axis_angle
-from deephemnma.pipeline.conformation import make_draw
+from deephemnma.pipeline.conformation import describe_still, make_draw
 from deephemnma.pipeline.formation import read_formation
 from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.prepare import run_prepare
@@ -41,6 +41,15 @@ SMALL = {"box_size": 32, "pixel_size": 2.6}
 def modes(tmp_path_factory: pytest.TempPathFactory, adenylate_kinase_path: Path) -> Path:
     stage = ModesStage(adenylate_kinase_path, molecule=BEADS, animation=AnimationOptions(animation_frames=3))
     return run_modes(stage, output=tmp_path_factory.mktemp("modes") / "out")
+
+
+def test_modes_that_the_helix_leaves_at_rest_are_named(adenylate_kinase_path: Path) -> None:
+    molecule = MoleculeOptions(structure=StructureOptions(sites="ca"))
+    reference = load_reference(ReferenceOptions(adenylate_kinase_path, modes="7-10", molecule=molecule))
+    told = describe_still(ConformationOptions(), reference.modes)
+    assert "mode 10 stays at 0" in told
+    assert describe_still(ConformationOptions(), reference.modes.select([7, 8, 9])) is None
+    assert describe_still(ConformationOptions(distribution="normal"), reference.modes) is None
 
 
 def simulate(modes: Path, output: Path, **options: object) -> Path:

@@ -20,8 +20,8 @@ class ConformationOptions:
 
     distribution: Distribution = "helix"
     """helix: q = a (-r, sin(pi r), cos(pi r)), r uniform in 0-1, along the first three modes (Hamitouche & Jonic 2022,
-    Eq. 1); grid: the nodes of a regular grid, in turn; uniform: a box; normal: independent normal amplitudes;
-    clusters: normal clouds about evenly drawn centres; models: the frames of --models."""
+    Eq. 1), while others stay at 0; grid: the nodes of a regular grid, in turn; uniform: a box; normal: independent
+    normal amplitudes; clusters: normal clouds about evenly drawn centres; models: the frames of --models."""
     amplitude_scale: float | None = None
     """Size of the motion, A (of mode amplitude, not of RMSD): radius of the helix, half the side of the box or grid,
     standard deviation of normal; > 0. By default 4.9 A RMSD, as the paper's 200 are for 1,656 atoms."""
