@@ -154,6 +154,11 @@ def _explain(modes: Modes, share: float, motion: Motion | None) -> str:
             f"the fewest collective modes that hold {EXPECTED_SHARE:.0%} of the fluctuation expected in modes {span}, "
             f"softest first: these hold {share:.0%}"
         )
+    if motion.numbers is not None:
+        return (
+            f"the fewest modes that hold {KNOWN_SHARE:.0%} of the motion {motion.source} (others were not fitted), "
+            f"largest overlap first: these hold {share:.0%} of it"
+        )
     whole = compute_explained_share(modes.select(flexible), motion)
     return (
         f"the fewest modes that hold {KNOWN_SHARE:.0%} of what modes {span} explain ({whole:.0%}) of the motion "

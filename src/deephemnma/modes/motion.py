@@ -30,12 +30,15 @@ class Motion:
         From there to the end, superimposed on the start: no part of it moves the sites as a whole.
     source
         Where it leads or is known from, for messages: "towards closed.pdb", "found by fitted".
+    numbers
+        Of the modes that the motion was looked for in; None if it is of any kind.
     """
 
     sites: Int[Tensor, "common"]
     start: Float[Tensor, "common 3"]
     displacements: Float[Tensor, "common 3"]
     source: str
+    numbers: tuple[int, ...] | None = None
 
     @property
     def rmsd(self) -> float:

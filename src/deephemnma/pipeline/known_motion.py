@@ -12,6 +12,7 @@ from deephemnma.io.structure import read_structure
 from deephemnma.modes.correspondence import Correspondence, match_sites
 from deephemnma.modes.motion import Motion, make_motion
 from deephemnma.pipeline.manifest import read_manifest
+from deephemnma.pipeline.proposal import format_numbers
 from deephemnma.pipeline.reference import Reference
 from deephemnma.reference.site import select_sites
 from deephemnma.settings.choice import ChoiceOptions
@@ -94,7 +95,8 @@ def _take_fit(reference: Reference, path: Path) -> tuple[Motion, dict[str, str]]
             f"--fit {path} is of other sites ({len(found.positions):,}) than the reference ({len(positions):,}), or of "
             "the same elsewhere: fit the same reference, made with the same options."
         )
-    motion = Motion(torch.arange(len(positions)), positions, found.displacements.double(), f"found by {path.name}")
+    source = f"found in modes {format_numbers(tuple(sorted(found.numbers)))} by {path.name}"
+    motion = Motion(torch.arange(len(positions)), positions, found.displacements.double(), source, found.numbers)
     if not motion.rmsd > 0:
         raise InputError(f"--fit {path} has found no motion: it says nothing about the modes.")
     numbers = ", ".join(

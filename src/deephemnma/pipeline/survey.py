@@ -1,9 +1,11 @@
 """What is known of each mode, so that a user can choose: the table, the proposal, and what they rest on."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -87,7 +89,7 @@ def survey_modes(
     b_factors = None if reference.sites is None else reference.sites.b_factors
     agreement = None if b_factors is None else compute_b_factor_agreement(reference.modes, b_factors)
     explanation = None if motion is None else explain_motion(reference.modes, motion)
-    facts |= _describe_knowledge(reference, agreement, explanation)
+    facts |= _describe_knowledge(reference, agreement, explanation, motion)
     return ModeSurvey(reference, proposal, agreement, motion, explanation, seen, facts)
 
 
@@ -106,15 +108,24 @@ def make_survey_table(survey: ModeSurvey) -> pd.DataFrame:
         frame["overlap"] = survey.explanation.overlaps.numpy()
         frame["cumulative_overlap"] = survey.explanation.cumulative.numpy()
         frame["amplitude_towards_angstrom"] = survey.explanation.amplitudes.numpy()
+        frame.loc[~_find_asked(survey), ["overlap", "cumulative_overlap", "amplitude_towards_angstrom"]] = math.nan
     if survey.seen:
         frame["seen"] = [survey.seen.get(number, torch.nan) for number in modes.numbers]
     frame["proposed"] = [number in survey.proposal.numbers for number in modes.numbers]
     flexible = find_flexible(modes).tolist()
     frame["remark"] = [
-        survey.proposal.left_out.get(number, "") if free else "rigid"
-        for number, free in zip(modes.numbers, flexible, strict=True)
+        (survey.proposal.left_out.get(number) or ("" if asked else "not fitted")) if free else "rigid"
+        for number, free, asked in zip(modes.numbers, flexible, _find_asked(survey), strict=True)
     ]
     return frame
+
+
+def _find_asked(survey: ModeSurvey) -> np.ndarray:
+    """Mark the modes of which the known motion, if any, can tell: of a fit, rigid ones and those that were fitted."""
+    modes, motion = survey.reference.modes, survey.motion
+    if motion is None or motion.numbers is None:
+        return np.ones(modes.n_modes, dtype=bool)
+    return ~find_flexible(modes).numpy() | np.isin(modes.numbers, motion.numbers)
 
 
 def summarize_survey(survey: ModeSurvey) -> dict[str, Any]:
@@ -155,7 +166,7 @@ def average_by_residue(values: Float[Tensor, "rows sites"], residues: Tensor) ->
 
 
 def _describe_knowledge(
-    reference: Reference, agreement: Agreement | None, explanation: Explanation | None
+    reference: Reference, agreement: Agreement | None, explanation: Explanation | None, motion: Motion | None
 ) -> dict[str, str | float]:
     facts: dict[str, str | float] = {}
     if explanation is not None:
@@ -164,6 +175,8 @@ def _describe_knowledge(
             f"{float(explanation.overlaps[row].abs()):.3f}, mode {reference.modes.numbers[row]}; "
             f"all modes together {float(explanation.cumulative[-1]):.3f}"
         )
+        if motion.numbers is not None:
+            facts["largest overlap"] += f" of the motion {motion.source} (others were not fitted)"
     if agreement is not None:
         facts["B-factor correlation of all modes"] = float(agreement.together[-1])
     elif reference.sites is not None:

@@ -18,7 +18,7 @@ from deephemnma.pipeline.proposal import PROPOSAL_FILE
 from deephemnma.pipeline.reference import Reference, read_or_compute_modes
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
 from deephemnma.pipeline.reporting import REPORT_FILE, run_report
-from deephemnma.pipeline.survey import survey_modes
+from deephemnma.pipeline.survey import make_survey_table, survey_modes
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
@@ -145,8 +145,14 @@ def test_a_fit_says_which_modes_moved(folder: Path, tmp_path: Path) -> None:
     assert survey.proposal.numbers == (9, 13)
     assert survey.explanation.amplitudes[8] == pytest.approx(60, abs=1e-6)
     assert "9: +60 ± 1" in next(
-        iter(value for name, value in survey.facts.items() if name.startswith("motion found by"))
+        iter(value for name, value in survey.facts.items() if name.startswith("motion found in modes 7,9,13 by"))
     )
+    table = make_survey_table(survey).set_index("number")
+    assert table.loc[[8, 10, 11, 12, 14], "overlap"].isna().all()
+    assert (table.loc[[8, 10, 11, 12, 14], "remark"] == "not fitted").all()
+    assert table.loc[[7, 9, 13], "overlap"].notna().all()
+    assert "of the motion found in modes 7,9,13" in survey.facts["largest overlap"]
+    assert "others were not fitted" in survey.proposal.reason
     elsewhere = replace(reference, model=replace(reference.model, center=reference.model.center + 5))
     with pytest.raises(InputError, match="--fit"):
         survey_modes(elsewhere, ChoiceOptions(fit=tmp_path))

@@ -24,12 +24,16 @@ from deephemnma.pipeline.report.figure import COLOURS
 from deephemnma.pipeline.survey import ModeSurvey, average_by_residue, measure_residue_displacements
 
 OTHER, LEFT_OUT, SHADE, INK, SOFT = "#c3c8ce", "#eceef0", "#dfe3e8", "#202124", "#5f6368"
+FEWEST_BARS = 8
+"""That a panel has room for, so that one mode is not a wall."""
 SLICES = 60
 """Along a molecule without residues."""
 MOST_POINTS = 600
 """Of a profile; more would only blacken it."""
 SOFTEST = 6
 """Modes whose displacements are drawn where none is proposed."""
+LONGEST_NUMBERING = 1.3
+"""Residue numbers from first to last over residues; of longer ones most of the picture would be empty."""
 MANY_CHAINS = 20
 NARROWEST_CHAIN = 0.035
 """Share of the profile from which a chain is named."""
@@ -63,7 +67,7 @@ def draw_mode_survey(survey: ModeSurvey, *, lowest_collectivity: float) -> Figur
     for axes in panels[2:]:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     panels[-1].set_xlabel("mode", fontsize=9)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=3))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=1))
     profile = _make_profile(survey)
     lower = right.subplots(
         1 + with_b_factors, 1, sharex=True, squeeze=False, height_ratios=(1.5, 1)[: 1 + with_b_factors]
@@ -109,6 +113,8 @@ def _draw_bars(axes: Axes, survey: ModeSurvey, values: Float[Tensor, "modes"], *
         axes.bar(number, float(values[row]), width=0.8, **style)
     axes.set_title(title, fontsize=9, loc="left", color=INK)
     axes.margins(x=0.01)
+    if len(modes.numbers) < FEWEST_BARS:
+        axes.set_xlim(modes.numbers[0] - 0.6, modes.numbers[0] + FEWEST_BARS)
     axes.set_ylim(bottom=0)
     _tidy(axes)
 
@@ -172,8 +178,10 @@ def _draw_b_factors(axes: Axes, survey: ModeSurvey, profile: _Profile) -> None:
     axes.fill_between(across, measured, color=SHADE, lw=0, label="B-factors of the file")
     axes.plot(*_thin(profile.across, rows[1]), color=INK, lw=1.2, label="fluctuation in the modes, scaled")
     flexible = [number for number, free in zip(modes.numbers, find_flexible(modes).tolist(), strict=True) if free]
+    localized = "localized" in survey.proposal.left_out.values()
     title = (
-        f"B-factors [Å²] and modes {flexible[0]}–{flexible[-1]}: correlation {float(survey.agreement.together[-1]):.2f}"
+        f"B-factors [Å²] and modes {flexible[0]}–{flexible[-1]}{' (localized ones too)' if localized else ''}: "
+        f"correlation {float(survey.agreement.together[-1]):.2f}"
     )
     axes.set_title(title, fontsize=9, loc="left", color=INK)
     low = min(0.0, float(np.nanmin(rows)))
@@ -204,9 +212,9 @@ def _make_profile(survey: ModeSurvey) -> _Profile:
         return _Profile(groups, np.arange(count), "residues, chain by chain", chains)
     numbers = np.empty(count, dtype=np.int64)
     numbers[groups.numpy()] = reference.sites.residue_numbers
-    if (np.diff(numbers) > 0).all():
+    if (np.diff(numbers) > 0).all() and numbers[-1] - numbers[0] < LONGEST_NUMBERING * count:
         return _Profile(groups, numbers, "residue")
-    return _Profile(groups, np.arange(1, count + 1), "residue, counted from the first")
+    return _Profile(groups, np.arange(1, count + 1), "residue, counted from the first")  # an ion may be number 900
 
 
 def _mark_chains(axes: Axes, profile: _Profile) -> None:
