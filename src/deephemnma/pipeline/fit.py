@@ -58,6 +58,7 @@ def run_fit(settings: FitStage, *, output: Path | str) -> Path:
 
 def _fit(settings: FitStage, stage: StageFolder) -> dict[str, Any]:
     density = read_map(settings.map)
+    _check_resolution(settings.fit.resolution, density)
     check_file(settings.reference.reference, settings.deformation)
     weight = None if settings.map_mask is None else _read_mask(settings.map_mask, density)
     reference = load_reference(settings.reference)
@@ -84,7 +85,7 @@ def _fit(settings: FitStage, stage: StageFolder) -> dict[str, Any]:
         )
     result = _compare(reference, box, start, found)
     write_fit(stage.path, reference, result, text=TEXT, deformation=settings.deformation)
-    return describe_fit(reference, result)
+    return describe_fit(reference, result, asked=resolution)
 
 
 def _compare(reference: Reference, box: FitBox, start: Placement, found: MapFit) -> FoundFit:
@@ -106,14 +107,15 @@ def _read_mask(path: Path, density: DensityMap) -> Float[Tensor, "z y x"]:
 
 
 def _choose_resolution(given: float | None, box: FitBox) -> float:
-    finest = 2 * box.voxel_size
-    if given is None:
-        return max(finest, box.edge / SHELLS)
-    if given < finest:
+    return max(2 * box.voxel_size, box.edge / SHELLS) if given is None else given
+
+
+def _check_resolution(given: float | None, density: DensityMap) -> None:
+    finest = 2 * density.voxel_size
+    if given is not None and given < finest:
         raise InputError(
             f"--resolution {given:g} is finer than two voxels of the map, {finest:.4g} A: give that or more."
         )
-    return given
 
 
 def _check_overlap(reference: Reference, density: DensityMap) -> None:

@@ -27,6 +27,8 @@ from deephemnma.settings.animation import DeformationOptions
 
 PICTURE_DPI = 110
 MOVED = 3.0
+DOCKED_TURN, DOCKED_SHIFT = 30.0, 0.2
+"""Degrees, and share of the diameter, beyond which the molecule was docked anew."""
 MATTERS = 0.01
 """Of a shell correlation: less is no difference."""
 ADVICE = {
@@ -188,17 +190,21 @@ def _measure_turn(placement: Placement) -> float:
     return math.degrees(float(compute_geodesic_angle(placement.rotation, identity)))
 
 
-def describe_fit(reference: Reference, result: FoundFit) -> dict[str, Any]:
-    """Return the summary."""
-    moved = measure_motion(reference, result)
-    summary = {"status": ADVICE[result.fit.status], "resolution of the fit (A)": result.fit.resolution}
+def describe_fit(reference: Reference, result: FoundFit, *, asked: float) -> dict[str, Any]:
+    """Return the summary of a fit that was to go to `asked`, A."""
+    moved, reached = measure_motion(reference, result), result.fit.resolution
+    summary = {"status": ADVICE[result.fit.status], "resolution of the fit (A)": reached}
+    if reached > asked * (1 + 1e-6):
+        summary[f"why not to {asked:.3g} A"] = (
+            f"finer than {reached:.3g} A map and fit no longer agree: noise, or detail that these modes cannot make"
+        )
     if reference.modes.n_modes:
         summary |= _describe_modes(reference, result) | {"moved by the modes (A RMSD)": moved["by modes"]}
-    return summary | {
-        "rotation (deg)": _measure_turn(result.fit.flexible),
-        "shift (A)": float(result.fit.flexible.shift.norm()),
-        "moved in all (A RMSD)": moved["in all"],
-    }
+    turn, shift = _measure_turn(result.fit.flexible), float(result.fit.flexible.shift.norm())
+    summary |= {"rotation (deg)": turn, "shift (A)": shift, "moved in all (A RMSD)": moved["in all"]}
+    if turn > DOCKED_TURN or shift > DOCKED_SHIFT * 2 * reference.model.radius:
+        summary["of these"] = "rotation, shift and most of what moved in all are the docking, not the modes' motion"
+    return summary
 
 
 def _describe_modes(reference: Reference, result: FoundFit) -> dict[str, str]:

@@ -110,6 +110,7 @@ def test_search_finds_a_molecule_that_lies_elsewhere(options, target: Path, refe
     assert record["status"] == "converged"
     assert record["agreement"]["flexible"]["correlation"] > 0.99
     assert np.linalg.norm(record["shift_angstrom"]) > 200
+    assert "docking" in json.loads((tmp_path / "found" / "manifest.json").read_text())["summary"]["of these"]
 
 
 def test_search_tells_that_a_symmetric_molecule_fits_twice(reference: Reference, tmp_path: Path) -> None:
@@ -130,6 +131,9 @@ def test_search_tells_that_a_symmetric_molecule_fits_twice(reference: Reference,
 def test_mistakes_say_what_to_do(options: ReferenceOptions, target: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two voxels"):
         run_fit(FitStage(options, target, fit=FitSettings(resolution=2.0)), output=tmp_path / "fine")
+    search = FitSettings(resolution=2.0, search=True)
+    with pytest.raises(InputError, match="two voxels"):
+        run_fit(FitStage(ReferenceOptions(target), target, fit=search), output=tmp_path / "early")  # nothing read yet
     mask = tmp_path / "mask.mrc"
     write_map(mask, DensityMap(torch.ones(8, 8, 8), 3.0, torch.zeros(3, dtype=torch.float64), "mask"))
     with pytest.raises(InputError, match="box of the map"):

@@ -36,7 +36,8 @@ def draw_fit(levels: Sequence[Level], modes: pd.DataFrame, shells: pd.DataFrame)
         ylim=(min(-0.1, shells.iloc[:, 1:].min().min()), 1.01),
     )
     for axes in (first, third):
-        axes.legend(frameon=False, fontsize=8, loc="lower left")
+        # above the axes: curves may run anywhere within
+        axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=3)
     for axes in (first, second, third):
         axes.spines[["top", "right"]].set_visible(False)
     return figure

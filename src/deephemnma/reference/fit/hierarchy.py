@@ -38,6 +38,10 @@ LEAST_LEVELS = 4
 DETAIL = 4.0
 """A docking is trusted if it explains half of the detail (shell correlation 0.5) to this part of the molecule's
 diameter; one by the overall shape alone is not."""
+NOISY_DETAIL, SPREAD = 5.0, 2.25
+"""Where noise is to blame for less, shells have to stand out of it (`NOISE`) to this part of the diameter instead, and
+the misfit must not be concentrated in the molecule by more than this: right fits have 1.2 to 2.1, and wrong ones above
+2.5 as long as anything stands out so far."""
 AMBIGUITY = 3.0
 """Log likelihood by which the best docking must be ahead of the next."""
 OTHER_ANGLE, OTHER_SHIFT = math.radians(25), 0.5
@@ -157,8 +161,15 @@ def _judge(scene: Scene, box: FitBox, compared: Comparison, best: Trail, *, ambi
     sites = place_sites(model, scene.density.modes, best.flexible)
     if float((sites - box.center).abs().max()) > box.edge / 2:
         return FitStatus.OUTSIDE
-    if find_resolution(compared, box, 0.5) > 2 * model.radius / DETAIL:
+    if not _explains_detail(compared, box, best, diameter=2 * model.radius):
         return FitStatus.POOR
     if ambiguous:
         return FitStatus.AMBIGUOUS
     return FitStatus.CONVERGED if best.converged else FitStatus.NOT_CONVERGED
+
+
+def _explains_detail(compared: Comparison, box: FitBox, best: Trail, *, diameter: float) -> bool:
+    """Return whether more is explained than the overall shape, or as much more as the noise of the map lets see."""
+    if find_resolution(compared, box, MISFIT) <= diameter / DETAIL:
+        return True
+    return best.concentration <= SPREAD and find_resolution(compared, box, NOISE) <= diameter / NOISY_DETAIL

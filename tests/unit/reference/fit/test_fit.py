@@ -206,3 +206,17 @@ def test_no_modes_is_rigid_docking(molecule: Molecule) -> None:
     found = fit(rigid, cut(model, make_scene_map(*rigid, truth)))
     assert found.status == FitStatus.CONVERGED
     assert measure_error(rigid, found.flexible, truth) < 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_noise_is_told_from_a_wrong_docking(seed: int) -> None:
+    """In the same noise the right fit is trusted, and neither the mirrored molecule nor a wrong docking."""
+    model, modes = make_molecule()
+    box = cut(model, make_scene_map(model, modes, make_truth([-30, 20, 10], degrees=5, shift=2), noise=0.3, seed=seed))
+    mirror = torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
+    other = GaussianModel(model.positions * mirror, model.weights, model.widths, model.center)
+    turned = make_truth([0, 0, 0], degrees=120)
+    levels = make_levels(model, 8.0)
+    assert fit((model, modes), box).status == FitStatus.CONVERGED
+    assert fit((other, modes), box).status == FitStatus.POOR
+    assert fit_map(model, modes, box, dockings=[turned], levels=levels).status == FitStatus.POOR
