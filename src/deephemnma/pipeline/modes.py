@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from deephemnma.core.error import InputError
 from deephemnma.io.atomic import write_beside
 from deephemnma.io.pseudoatom import write_pseudoatoms
-from deephemnma.io.reference import write_reference
+from deephemnma.io.reference import holds_modes, write_reference
 from deephemnma.io.structure_writer import write_models
 from deephemnma.pipeline.animation import check_movie, write_mode_movies
 from deephemnma.pipeline.basis import read_or_make_modes
@@ -17,9 +18,10 @@ from deephemnma.pipeline.report.mode_figure import draw_mode_survey
 from deephemnma.pipeline.report.mode_table import make_choice_table
 from deephemnma.pipeline.report.table import format_table
 from deephemnma.pipeline.stage import StageFolder, run_stage
-from deephemnma.pipeline.survey import ModeSurvey, make_survey_table, summarize_survey, survey_modes
+from deephemnma.pipeline.survey import ModeSurvey, check_knowledge, make_survey_table, summarize_survey, survey_modes
 from deephemnma.reference.gaussian_fit import Likeness
 from deephemnma.reference.target import Approximation
+from deephemnma.settings.basis import BasisOptions
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.stage.modes import ModesStage
 
@@ -52,7 +54,7 @@ def run_modes(settings: ModesStage, *, output: Path | str) -> Path:
 
 
 def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
-    check_movie(settings.animation.movie, path=settings.reference)
+    _check_cheaply(settings)
     reference, basis = read_or_make_modes(settings.reference, settings.molecule, settings.basis)
     warn_of_localized(reference.modes, reference.sites, lowest_collectivity=settings.choice.lowest_collectivity)
     write_reference(stage.path / MODES_FILE, reference.model, reference.modes)
@@ -76,6 +78,18 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
         **_describe_approximation(reference.approximation),
     }
     return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
+
+
+def _check_cheaply(settings: ModesStage) -> None:
+    """Raise for what can be known to be wrong before minutes are spent on the modes."""
+    check_movie(settings.animation.movie, path=settings.reference)
+    highest, computed = max(settings.animation.mode_numbers or (), default=0), settings.molecule.network.n_modes
+    if highest > computed and settings.basis == BasisOptions() and not holds_modes(settings.reference):
+        raise InputError(
+            f"--animation-modes asks for mode {highest}, but {computed} modes are computed: give --n-modes {highest} "
+            "or more."
+        )
+    check_knowledge(settings.choice, path=settings.reference)
 
 
 def _write_survey(survey: ModeSurvey, options: ChoiceOptions, folder: Path, *, more: dict[str, list[float]]) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.model import Basis
 from deephemnma.core.residue import describe_structure
+from deephemnma.io.motion import read_motion
+from deephemnma.io.structure import read_structure
 from deephemnma.modes.analysis import make_mode_table
 from deephemnma.modes.choice import Proposal, propose_modes
 from deephemnma.modes.fluctuation import (
@@ -27,7 +29,7 @@ from deephemnma.modes.motion import Explanation, Motion, explain_motion
 from deephemnma.pipeline.known_motion import find_motion
 from deephemnma.pipeline.observability import MODES_TABLE
 from deephemnma.pipeline.proposal import format_numbers
-from deephemnma.pipeline.reference import Reference
+from deephemnma.pipeline.reference import Reference, is_map
 from deephemnma.settings.choice import ChoiceOptions
 from deephemnma.settings.structure import StructureOptions
 
@@ -59,6 +61,21 @@ class ModeSurvey:
     explanation: Explanation | None
     seen: dict[int, float]
     facts: dict[str, Any]
+
+
+def check_knowledge(options: ChoiceOptions, *, path: Path) -> None:
+    """Raise if what `options` name cannot be read, or not be compared with the reference `path`, before it is made."""
+    if options.towards is not None and is_map(path):
+        raise InputError(
+            f"--towards {options.towards} cannot be compared with the pseudoatoms of a map, which have no names: fit "
+            "the modes into a map of the second state with `deephemnma fit`, and give its folder as --fit."
+        )
+    if options.towards is not None:
+        read_structure(options.towards)
+    if options.fit is not None:
+        read_motion(options.fit)
+    if options.observability is not None:
+        read_seen(options.observability)
 
 
 def survey_modes(

@@ -160,6 +160,19 @@ def test_a_fit_says_which_modes_moved(folder: Path, tmp_path: Path) -> None:
         ChoiceOptions(fit=tmp_path, towards=tmp_path)
 
 
+def test_mistakes_are_told_before_the_modes_are_computed(
+    adenylate_kinase_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deephemnma.pipeline.modes.read_or_make_modes", lambda *given: pytest.fail("too late"))
+    broken = tmp_path / "broken.pdb"
+    broken.write_text("REMARK nothing\n")
+    beyond = AnimationOptions(animation_modes="40")
+    with pytest.raises(InputError, match="--n-modes 40"):
+        run_modes(ModesStage(adenylate_kinase_path, animation=beyond), output=tmp_path / "a")
+    with pytest.raises(InputError, match=r"broken\.pdb"):
+        run_modes(ModesStage(adenylate_kinase_path, choice=ChoiceOptions(towards=broken)), output=tmp_path / "b")
+
+
 def test_beads_at_centres_are_compared_with_such_beads(adenylate_kinase_path: Path, tmp_path: Path) -> None:
     """The same structure moved as a whole: no motion, though no atom lies where a bead does; also from a folder."""
     atoms = read_structure(adenylate_kinase_path)

@@ -62,12 +62,16 @@ def draw_mode_survey(survey: ModeSurvey, *, lowest_collectivity: float) -> Figur
     for axes, (title, values) in zip(panels, bars, strict=True):
         _draw_bars(axes, survey, values, title=title)
     panels[1].axhline(lowest_collectivity, color=SOFT, lw=0.9, ls=(0, (4, 3)))
+    panels[1].set_ylim(top=max(panels[1].get_ylim()[1], 1.1 * lowest_collectivity))
     if survey.explanation is not None:
         _draw_sum(panels[2], survey)
     for axes in panels[2:]:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     panels[-1].set_xlabel("mode", fontsize=9)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=1))
+    if survey.reference.modes.n_modes < FEWEST_BARS:
+        panels[-1].set_xticks(survey.reference.modes.numbers)
+    else:
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=3))
     profile = _make_profile(survey)
     lower = right.subplots(
         1 + with_b_factors, 1, sharex=True, squeeze=False, height_ratios=(1.5, 1)[: 1 + with_b_factors]
