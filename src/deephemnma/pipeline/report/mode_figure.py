@@ -118,7 +118,7 @@ def _draw_bars(axes: Axes, survey: ModeSurvey, values: Float[Tensor, "modes"], *
     axes.set_title(title, fontsize=9, loc="left", color=INK)
     axes.margins(x=0.01)
     if len(modes.numbers) < FEWEST_BARS:
-        axes.set_xlim(modes.numbers[0] - 0.6, modes.numbers[0] + FEWEST_BARS)
+        axes.set_xlim(min(modes.numbers) - 0.6, max(max(modes.numbers) + 0.6, min(modes.numbers) + FEWEST_BARS))
     axes.set_ylim(bottom=0)
     _tidy(axes)
 
