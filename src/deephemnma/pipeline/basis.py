@@ -19,7 +19,6 @@ from deephemnma.pipeline.reference import (
     Reference,
     is_map,
     load_molecule,
-    make_reference,
     read_or_compute_modes,
 )
 from deephemnma.settings.basis import BasisOptions
@@ -74,7 +73,7 @@ def read_or_make_modes(path: Path, options: MoleculeOptions, basis: BasisOptions
         if is_map(path) or (molecule := load_molecule(path, options)).sites is None:
             raise InputError(f"{path} has no atoms: --ensemble needs a structure whose atoms the conformations share.")
         modes, facts = _compute_components(molecule, path, options, basis)
-    return make_reference(molecule, modes), facts
+    return Reference(molecule, modes), facts
 
 
 def describe_modes(modes: Modes) -> str:

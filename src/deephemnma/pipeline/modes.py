@@ -74,8 +74,8 @@ def _compute(settings: ModesStage, stage: StageFolder) -> dict[str, Any]:
         "sites": reference.model.n_sites,
         **basis.facts,
         "radius (A)": reference.model.radius,
-        **_describe_likeness(reference.likeness),
-        **_describe_approximation(reference.approximation),
+        **_describe_likeness(reference.molecule.likeness),
+        **_describe_approximation(reference.molecule.approximation),
     }
     return facts | summarize_survey(survey) | {"picture": str(stage.path / PICTURE)}
 

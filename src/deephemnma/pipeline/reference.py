@@ -65,23 +65,24 @@ class Reference:
 
     Attributes
     ----------
-    model
-        Its Gaussians.
+    molecule
+        What moves.
     modes
         Those asked for, in the order asked for.
-    sites
-        What the Gaussians are in the file; None for pseudoatoms.
-    likeness
-        How alike projections are to those of all atoms; None where weights and widths were not fitted to these.
-    approximation
-        How well pseudoatoms stand for the map; None where they were not made from one just now.
     """
 
-    model: GaussianModel
+    molecule: Molecule
     modes: Modes
-    sites: AtomicModel | None
-    likeness: Likeness | None = None
-    approximation: Approximation | None = None
+
+    @property
+    def model(self) -> GaussianModel:
+        """The molecule's Gaussians."""
+        return self.molecule.model
+
+    @property
+    def sites(self) -> AtomicModel | None:
+        """What the Gaussians are in the file; None for pseudoatoms."""
+        return self.molecule.sites
 
 
 def load_reference(options: ReferenceOptions) -> Reference:
@@ -108,14 +109,9 @@ def read_or_compute_modes(path: Path, options: MoleculeOptions) -> Reference:
         path = path / MODES_FILE if path.is_dir() else path
         model, modes = read_reference(path)
         sites = path.with_name(SITES_FILE)
-        return Reference(model, modes, read_structure(sites) if sites.exists() else None)
+        return Reference(Molecule(model, read_structure(sites) if sites.exists() else None), modes)
     molecule = load_molecule(path, options)
-    return make_reference(molecule, _compute_modes(molecule, options.network))
-
-
-def make_reference(molecule: Molecule, modes: Modes) -> Reference:
-    """Return a molecule with its modes."""
-    return Reference(molecule.model, modes, molecule.sites, molecule.likeness, molecule.approximation)
+    return Reference(molecule, _compute_modes(molecule, options.network))
 
 
 def load_molecule(path: Path, options: MoleculeOptions) -> Molecule:

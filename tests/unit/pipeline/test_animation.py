@@ -19,7 +19,7 @@ from deephemnma.pipeline.animation import check_movie, find_view, write_mode_mov
 from deephemnma.pipeline.deformation import displace_reference
 from deephemnma.pipeline.fit import run_fit
 from deephemnma.pipeline.progress import listen_to_announcements
-from deephemnma.pipeline.reference import Reference, read_or_compute_modes
+from deephemnma.pipeline.reference import Molecule, Reference, read_or_compute_modes
 from deephemnma.reconstruction.model_map import make_model_map
 from deephemnma.settings.animation import AnimationOptions, DeformationOptions, MovieOptions
 from deephemnma.settings.molecule import MoleculeOptions
@@ -95,7 +95,7 @@ def test_modes_to_show_can_be_named_or_left_out(tmp_path, reference, monkeypatch
 
 
 def test_pseudoatoms_move_on_straight_lines_only(tmp_path, reference):
-    pseudoatoms = Reference(reference.model, reference.modes.select([7, 8]), None)
+    pseudoatoms = Reference(Molecule(reference.model, None), reference.modes.select([7, 8]))
     with pytest.raises(InputError, match="consists of pseudoatoms"):
         check_movie(MovieOptions(deformation=BLOCKS), path=Path("there_is_no_such.mrc"))
     with pytest.raises(InputError, match="consists of pseudoatoms"):

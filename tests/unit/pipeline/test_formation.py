@@ -14,7 +14,7 @@ from deephemnma.imaging.noise import make_white_noise
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.pipeline.formation import read_formation, write_formation
 from deephemnma.pipeline.likelihood import summarize_likelihood
-from deephemnma.pipeline.reference import Reference
+from deephemnma.pipeline.reference import Molecule, Reference
 from deephemnma.settings.likelihood import LikelihoodSettings
 
 
@@ -53,7 +53,7 @@ def test_the_summary_says_how_often_a_prior_moved_the_answer(tmp_path, formation
     positions = torch.randn(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     model = GaussianModel(positions, torch.ones(100).double(), torch.ones(100).double(), torch.zeros(3).double())
     reference = Reference(
-        model=model, modes=Modes(torch.full((1, 100, 3), 300**-0.5).double(), torch.ones(1).double(), (7,)), sites=None
+        Molecule(model, sites=None), Modes(torch.full((1, 100, 3), 300**-0.5).double(), torch.ones(1).double(), (7,))
     )
     amplitudes = torch.tensor([[9.0], [11.0], [-11.0], [500.0]], dtype=torch.float64)
     given = make_estimates(

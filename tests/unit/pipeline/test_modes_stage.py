@@ -15,7 +15,7 @@ from deephemnma.modes.normal_modes import compute_modes
 from deephemnma.pipeline.manifest import read_manifest
 from deephemnma.pipeline.modes import PICTURE, TABLE, TEXT, run_modes
 from deephemnma.pipeline.proposal import PROPOSAL_FILE
-from deephemnma.pipeline.reference import Reference, read_or_compute_modes
+from deephemnma.pipeline.reference import Molecule, Reference, read_or_compute_modes
 from deephemnma.pipeline.report.mode_figure import draw_mode_survey
 from deephemnma.pipeline.reporting import REPORT_FILE, run_report
 from deephemnma.pipeline.survey import make_survey_table, survey_modes
@@ -110,7 +110,9 @@ def test_the_picture_has_a_panel_for_all_that_is_known(folder: Path, moved: Path
     plain = draw_mode_survey(survey_modes(reference, ChoiceOptions()), lowest_collectivity=0.15)
     assert len(plain.axes) == 4  # the packaged file has no B-factors
     sites = replace(reference.sites, b_factors=torch.arange(214, dtype=torch.float64))
-    known = survey_modes(replace(reference, sites=sites), ChoiceOptions(towards=moved))
+    known = survey_modes(
+        replace(reference, molecule=replace(reference.molecule, sites=sites)), ChoiceOptions(towards=moved)
+    )
     drawn = draw_mode_survey(known, lowest_collectivity=0.15)
     assert len(drawn.axes) == 5
     assert (folder / PICTURE).stat().st_size > 20_000
@@ -120,7 +122,7 @@ def test_pseudoatoms_have_a_picture_but_no_names(generator: torch.Generator, mov
     positions = 12 * torch.randn(150, 3, generator=generator, dtype=torch.float64)
     ones = torch.ones(150, dtype=torch.float64)
     model = GaussianModel(positions, ones, ones, torch.zeros(3, dtype=torch.float64))
-    reference = Reference(model, compute_modes(positions, cutoff=30.0, n_modes=12), None)
+    reference = Reference(Molecule(model, None), compute_modes(positions, cutoff=30.0, n_modes=12))
     assert len(draw_mode_survey(survey_modes(reference, ChoiceOptions()), lowest_collectivity=0.15).axes) == 4
     with pytest.raises(InputError, match="deephemnma fit"):
         survey_modes(reference, ChoiceOptions(towards=moved))
@@ -153,7 +155,8 @@ def test_a_fit_says_which_modes_moved(folder: Path, tmp_path: Path) -> None:
     assert table.loc[[7, 9, 13], "overlap"].notna().all()
     assert "of the motion found in modes 7,9,13" in survey.facts["largest overlap"]
     assert "others were not fitted" in survey.proposal.reason
-    elsewhere = replace(reference, model=replace(reference.model, center=reference.model.center + 5))
+    model = replace(reference.model, center=reference.model.center + 5)
+    elsewhere = replace(reference, molecule=replace(reference.molecule, model=model))
     with pytest.raises(InputError, match="--fit"):
         survey_modes(elsewhere, ChoiceOptions(fit=tmp_path))
     with pytest.raises(InputError, match="either --towards or --fit"):
