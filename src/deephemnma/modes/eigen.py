@@ -9,16 +9,15 @@ from jaxtyping import Float
 from scipy.sparse import csr_array, sparray
 
 from deephemnma.core.error import InputError
-from deephemnma.modes.inverse import invert_on_soft_modes, is_factorizable
 from deephemnma.modes.lobpcg import EigenBlock, Preconditioner, iterate_block
 from deephemnma.modes.relaxation import make_relaxation
 
 DENSE_BELOW = 1500  # coordinates; where the dense solver stops being the faster one
 DENSE_SHARE = 8  # more modes than this fraction of the coordinates are found by the dense solver
 DENSE_AT_MOST = 15_000  # coordinates; the matrix takes 1.8 GB, and the solver as much again
-GUARDS, GUARDS_OF_INVERSE = 6, 2  # more vectors than modes wanted: they make these converge sooner
+GUARDS = 6
 PROBES = 4
-PROBE_ITERATIONS, PROBES_OF_INVERSE = 12, 4  # with two levels, and with the exact inverse as preconditioner
+PROBE_ITERATIONS = 12
 MAX_ITERATIONS = 200
 ATTEMPTS = 3
 TOLERANCE = 1e-7  # of the mean eigenvalue wanted: directions within some 1e-6, eigenvalues within 1e-12
@@ -40,9 +39,10 @@ def compute_soft_modes(
 ) -> tuple[Float[np.ndarray, "count"], Float[np.ndarray, "coordinates count"]]:
     """Return the `count` lowest eigenpairs of `hessian` orthogonal to the orthonormal columns of `rigid`.
 
-    A small matrix is solved densely, a middling one by Lanczos with its inverse, a large one by LOBPCG with a
-    preconditioner of two levels. Then a second start, from random vectors orthogonal to the modes found, looks for
-    softer ones, which join the block. All random numbers are fixed, so that every run gives the same digits.
+    A small matrix is solved densely. A large one by LOBPCG, preconditioned by a cycle of two levels: relaxation of
+    every coordinate, and the exact solution among the motions that `coarse` spans. Then a second start, from random
+    vectors orthogonal to the modes found, looks for softer ones; what it finds is taken into the block and the
+    iteration goes on. All random numbers are fixed, so that every run gives the same digits.
 
     Parameters
     ----------
@@ -75,10 +75,9 @@ def compute_soft_modes(
     if hessian.shape[0] <= max(DENSE_BELOW, DENSE_SHARE * count):
         return _solve_densely(hessian, rigid=rigid, count=count, advance=advance)
     matrix = csr_array(hessian)
-    if is_factorizable(matrix):
-        precondition, start = invert_on_soft_modes(matrix, rigid=rigid, count=count + GUARDS_OF_INVERSE)
-    else:
-        precondition, start = _make_two_levels(matrix, rigid, coarse, width=count + GUARDS, steps=relaxation_steps)
+    precondition, start = _make_two_levels(
+        matrix, rigid=rigid, coarse=coarse, width=count + GUARDS, relaxation_steps=relaxation_steps
+    )
     watch = _make_watch(advance)
     for _ in range(ATTEMPTS):
         found = _solve(matrix, start, precondition=precondition, rigid=rigid, count=count, watch=watch)
@@ -113,7 +112,7 @@ def find_lost_modes(
         deflated=known,
         tolerance=lambda values: 1e-3 * float(values[0]),
         n_wanted=1,
-        max_iterations=PROBES_OF_INVERSE if is_factorizable(hessian) else PROBE_ITERATIONS,
+        max_iterations=PROBE_ITERATIONS,
     )
     finest = ROUNDING * float(_get_diagonal(hessian).mean())
     return probe.vectors[:, probe.values < (1 - LOST) * found.values[count - 1] - finest]
@@ -184,16 +183,13 @@ def _make_watch(advance: Advance) -> Callable[[float], None]:
 
 def _make_two_levels(
     hessian: csr_array,
+    *,
     rigid: Float[np.ndarray, "coordinates rigid"],
     coarse: csr_array,
-    *,
     width: int,
-    steps: int,
+    relaxation_steps: int,
 ) -> tuple[Preconditioner, Float[np.ndarray, "coordinates columns"]]:
-    """Return the preconditioner, and a start: the softest motions among the coarse ones, and some random ones.
-
-    Relaxation of every coordinate, the exact solution among the motions that `coarse` spans, and relaxation again.
-    """
+    """Return the preconditioner, and a start: the softest motions among the coarse ones, and some random ones."""
     coarse_back = csr_array(coarse.T)
     coarse_hessian = (coarse_back @ hessian @ coarse).toarray()
     coarse_rigid = coarse_back @ rigid
@@ -202,7 +198,7 @@ def _make_two_levels(
     coarse_hessian[np.diag_indices_from(coarse_hessian)] += RIDGE * diagonal.mean()
     factor = scipy.linalg.cho_factor(coarse_hessian, overwrite_a=True)
     greatest = _estimate_greatest(hessian)
-    relax = make_relaxation(hessian, diagonal=diagonal, greatest=greatest, steps=steps)
+    relax = make_relaxation(hessian, diagonal=diagonal, greatest=greatest, steps=relaxation_steps)
 
     def solve_coarsely(force: Float[np.ndarray, "coordinates columns"]) -> Float[np.ndarray, "coordinates columns"]:
         return coarse @ scipy.linalg.cho_solve(factor, coarse_back @ force)

@@ -2,27 +2,6 @@
 
 import pytest
 import torch
-from solver_choice import SOLVERS, choose_solver
-
-
-@pytest.fixture(params=SOLVERS)
-def solver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the test with each solver."""
-    choose_solver(monkeypatch, request.param)
-    return request.param
-
-
-@pytest.fixture(params=SOLVERS[1:])
-def iterative_solver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the test with each solver of large matrices."""
-    choose_solver(monkeypatch, request.param)
-    return request.param
-
-
-@pytest.fixture
-def two_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the solver of the largest matrices solve."""
-    choose_solver(monkeypatch, "two levels")
 
 
 @pytest.fixture

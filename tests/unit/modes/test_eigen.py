@@ -24,16 +24,17 @@ def make_chain() -> tuple[csr_array, np.ndarray, np.ndarray, csr_array]:
     return matrix, rigid, expected, coarse
 
 
-def test_eigenvalues_of_a_chain(solver: str) -> None:
+@pytest.mark.parametrize("dense_below", [0, 5000])
+def test_eigenvalues_of_a_chain(monkeypatch: pytest.MonkeyPatch, dense_below: int) -> None:
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
     matrix, rigid, expected, coarse = make_chain()
     values, vectors = compute_soft_modes(matrix, rigid=rigid, count=12, coarse=coarse)
-    np.testing.assert_allclose(values, expected[:12], rtol=1e-6 if solver == "dense" else 1e-9)
+    np.testing.assert_allclose(values, expected[:12], rtol=1e-6 if dense_below else 1e-9)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(12), atol=1e-10)
     assert np.abs(rigid.T @ vectors).max() < 1e-10
     assert np.linalg.norm(matrix @ vectors - vectors * values, axis=0).max() < 1e-6 * values.mean()
 
 
-@pytest.mark.usefixtures("iterative_solver")
 def test_equal_eigenvalues_are_all_found() -> None:
     """Two chains side by side: every eigenvalue twice; of the two zeros both are known."""
     matrix, rigid, expected, coarse = make_chain()
@@ -44,7 +45,6 @@ def test_equal_eigenvalues_are_all_found() -> None:
     np.testing.assert_allclose(values, np.repeat(expected[:5], 2), rtol=1e-9)
 
 
-@pytest.mark.usefixtures("iterative_solver")
 def test_a_lost_mode_is_noticed_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start is put out of the fifth mode's way: the second start finds it."""
     matrix, rigid, expected, coarse = make_chain()
@@ -79,7 +79,6 @@ def test_nothing_is_lost_where_all_are_found() -> None:
     assert abs(lost @ vectors[:, 4]) > 0.999
 
 
-@pytest.mark.usefixtures("two_levels")
 def test_what_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eigen, "MAX_ITERATIONS", 2)
     matrix, rigid, _, coarse = make_chain()
@@ -87,8 +86,9 @@ def test_what_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         compute_soft_modes(matrix, rigid=rigid, count=12, coarse=coarse)
 
 
-@pytest.mark.usefixtures("solver")
-def test_progress_adds_up_to_all() -> None:
+@pytest.mark.parametrize("dense_below", [0, 5000])
+def test_progress_adds_up_to_all(monkeypatch: pytest.MonkeyPatch, dense_below: int) -> None:
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
     matrix, rigid, _, coarse = make_chain()
     shares: list[float] = []
     compute_soft_modes(matrix, rigid=rigid, count=8, coarse=coarse, advance=shares.append)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from solver_choice import choose_solver
 
 from deephemnma.core.error import InputError
 from deephemnma.io.structure import read_structure
@@ -53,14 +52,16 @@ def test_amplitude_over_root_n_is_the_rmsd(cloud: torch.Tensor) -> None:
     assert torch.allclose(rmsd, amplitudes[:, 0].abs() / 60**0.5)
 
 
-def test_same_input_same_digits_and_all_solvers_agree(
-    cloud: torch.Tensor, monkeypatch: pytest.MonkeyPatch, solver: str
+@pytest.mark.parametrize("dense_below", [0, 10_000])
+def test_same_input_same_digits_and_both_solvers_agree(
+    cloud: torch.Tensor, monkeypatch: pytest.MonkeyPatch, dense_below: int
 ) -> None:
+    reference = compute_modes(cloud)
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
     first, second = compute_modes(cloud), compute_modes(cloud)
     assert torch.equal(first.vectors, second.vectors)
     assert torch.equal(first.eigenvalues, second.eigenvalues)
-    choose_solver(monkeypatch, "dense")
-    assert torch.allclose(first.vectors, compute_modes(cloud).vectors, atol=1e-7)
+    assert torch.allclose(first.vectors, reference.vectors, atol=1e-7)
 
 
 def test_greatest_component_is_positive(cloud: torch.Tensor) -> None:
@@ -79,8 +80,11 @@ def test_few_modes_are_the_rigid_ones(cloud: torch.Tensor) -> None:
     assert compute_modes(cloud, n_modes=4).vectors.shape == (4, 60, 3)
 
 
-@pytest.mark.usefixtures("solver")
-def test_blocks_of_one_site_change_nothing(cloud: torch.Tensor) -> None:
+@pytest.mark.parametrize("dense_below", [0, 10_000])
+def test_blocks_of_one_site_change_nothing(
+    cloud: torch.Tensor, monkeypatch: pytest.MonkeyPatch, dense_below: int
+) -> None:
+    monkeypatch.setattr(eigen, "DENSE_BELOW", dense_below)
     expected = compute_modes(cloud)
     found = compute_modes(cloud, blocks=np.arange(60))
     assert torch.allclose(found.eigenvalues, expected.eigenvalues, atol=1e-9)
@@ -115,7 +119,7 @@ def test_a_hinge_is_refused_by_name() -> None:
         ({"cutoff": -1.0}, "--cutoff"),
         ({"cutoff": float("nan")}, "--cutoff"),
         ({"n_modes": 0}, "--n-modes"),
-        ({"n_modes": 181}, "between 7 and 180"),
+        ({"n_modes": 181}, "between 1 and 180"),
         ({"cutoff": 0.5}, "falls into"),
     ],
 )
@@ -124,9 +128,9 @@ def test_options_out_of_range_are_refused(cloud: torch.Tensor, options: dict, wo
         compute_modes(cloud, **options)
 
 
-@pytest.mark.usefixtures("iterative_solver")
-def test_the_iterative_solvers_refuse_a_hinge_as_well() -> None:
+def test_the_iterative_solver_refuses_a_hinge_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two wedges that touch along a line."""
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 0)
     side = 3.0 * np.stack(np.meshgrid(*[np.arange(7.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     body = side[(side[:, 0] > 0) & (np.abs(side[:, 1] - 9) <= side[:, 0])]
     body = body[(body[:, 0] > 3) | (body[:, 1] == 9)]
@@ -136,12 +140,11 @@ def test_the_iterative_solvers_refuse_a_hinge_as_well() -> None:
         compute_modes(positions, cutoff=5.5, n_modes=12)
 
 
-@pytest.mark.usefixtures("iterative_solver")
 def test_many_sites_have_the_modes_of_the_dense_solver(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(4)
     positions = 40 * torch.rand(600, 3, generator=generator, dtype=torch.float64)
     found = compute_modes(positions, cutoff=12.0)
-    choose_solver(monkeypatch, "dense")
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 10_000)
     expected = compute_modes(positions, cutoff=12.0)
     assert torch.allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-9)
     assert torch.allclose(found.vectors, expected.vectors, atol=1e-5)
@@ -152,7 +155,7 @@ def test_blocks_joined_by_stiff_bonds_converge(adenylate_kinase_path, monkeypatc
     beads = select_sites(read_structure(adenylate_kinase_path), "ca")
     blocks = make_residue_blocks(beads, block_residues=2)
     dense = compute_modes(beads.positions, force_field=Hinsen(), blocks=blocks, n_modes=12)
-    choose_solver(monkeypatch, "two levels")
+    monkeypatch.setattr(eigen, "DENSE_BELOW", 0)
     monkeypatch.setattr(eigen, "MAX_ITERATIONS", 45)
     found = compute_modes(beads.positions, force_field=Hinsen(), blocks=blocks, n_modes=12)
     assert torch.allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-9)

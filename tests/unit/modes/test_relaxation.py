@@ -51,7 +51,6 @@ def test_uneven_springs_take_more_steps() -> None:
     assert choose_steps(Hinsen().compute_stiffness(distances)) > 1
 
 
-@pytest.mark.usefixtures("two_levels")
 def test_modes_of_stiff_strands_are_those_of_the_dense_solver() -> None:
     """81 strands of 12 sites 3.8 A apart, in a bundle: bonds are thirty times stiffer than contacts."""
     lattice = np.stack(np.meshgrid(3.8 * np.arange(12), 5.5 * np.arange(9), 5.5 * np.arange(9), indexing="ij"), axis=-1)
