@@ -119,7 +119,7 @@ def test_a_hinge_is_refused_by_name() -> None:
         ({"cutoff": -1.0}, "--cutoff"),
         ({"cutoff": float("nan")}, "--cutoff"),
         ({"n_modes": 0}, "--n-modes"),
-        ({"n_modes": 181}, "between 1 and 180"),
+        ({"n_modes": 181}, "between 7 and 180"),
         ({"cutoff": 0.5}, "falls into"),
     ],
 )
