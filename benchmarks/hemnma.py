@@ -26,8 +26,8 @@ from deephemnma.core.estimates import Estimates, Status, make_estimates
 from deephemnma.core.model import GaussianModel, Modes
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.core.rotation import euler_to_rotation
+from deephemnma.io.metadata.xmipp import read_hemnma_results
 from deephemnma.io.structure import read_structure
-from deephemnma.io.xmipp import read_hemnma_results
 from deephemnma.metrics.error import compute_errors
 from deephemnma.metrics.summary import compare_estimates
 from deephemnma.reference.gaussian import make_gaussian_model

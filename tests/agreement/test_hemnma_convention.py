@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from deephemnma.core.rotation import compute_geodesic_angle, euler_to_rotation
+from deephemnma.io.metadata.relion import make_particle_table, write_particle_star
+from deephemnma.io.metadata.xmipp import read_hemnma_results
 from deephemnma.io.particles import ParticleStack, read_particles
-from deephemnma.io.star import make_particle_table, write_particle_star
 from deephemnma.io.structure import read_structure
-from deephemnma.io.xmipp import read_hemnma_results
 
 pytestmark = pytest.mark.shared_data
 PIXEL_SIZE = 0.65  # A

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import ImageSource, Optics, Poses
-from deephemnma.io.stack import StackHeader, StackReader, find_stack, read_stack_header
-from deephemnma.io.star import (
+from deephemnma.io.metadata.relion import (
     GROUP,
     IMAGE,
     ORIGIN_COLUMNS,
@@ -20,13 +19,14 @@ from deephemnma.io.star import (
     make_optics_table,
     read_particle_tables,
 )
-from deephemnma.io.star_column import (
+from deephemnma.io.metadata.relion_column import (
     extract_amplitudes,
     extract_optics,
     extract_pixel_size,
     extract_poses,
     merge_optics,
 )
+from deephemnma.io.stack.mrc import StackHeader, StackReader, find_stack, read_stack_header
 
 
 class ParticleStack(ImageSource):

@@ -15,8 +15,8 @@ from deephemnma.core.estimates import Contrasts, Estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import euler_to_rotation, rotation_to_euler
 from deephemnma.io.atomic import require_file, write_beside
-from deephemnma.io.cryosparc import read_cryosparc_poses
-from deephemnma.io.star_estimates import parse_status, read_star_estimates
+from deephemnma.io.metadata.cryosparc import read_cryosparc_poses
+from deephemnma.io.metadata.relion_estimates import parse_status, read_star_estimates
 
 EULER_COLUMNS = ["rot_deg", "tilt_deg", "psi_deg"]
 SHIFT_COLUMNS = ["shift_x_angstrom", "shift_y_angstrom"]

@@ -9,9 +9,9 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import USABLE, Estimates, Status
 from deephemnma.imaging.synthesis import ImageFormation
-from deephemnma.io.image_name import find_images
+from deephemnma.io.metadata.image_name import find_images
+from deephemnma.io.metadata.relion import write_particle_star
 from deephemnma.io.particles import ParticleStack, read_particles
-from deephemnma.io.star import write_particle_star
 from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation
 
@@ -51,7 +51,7 @@ def load_estimates(path: Path, *, mode_numbers: tuple[int, ...] | None = None) -
 def match_estimates(estimates: Estimates, names: Sequence[str]) -> Estimates:
     """Return the rows of `estimates` of the particles `names`, in that order and under these names.
 
-    Other programs' names of the same images are understood (:func:`~deephemnma.io.image_name.find_images`).
+    Other programs' names of the same images are understood (:func:`~deephemnma.io.metadata.image_name.find_images`).
 
     Raises
     ------

@@ -11,9 +11,9 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform, make_frequencies
 from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.io.metadata.relion import write_particle_star
 from deephemnma.io.particles import ParticleStack
-from deephemnma.io.particles_writer import StackWriter
-from deephemnma.io.star import write_particle_star
+from deephemnma.io.stack.writer import StackWriter
 from deephemnma.pipeline.particles import PARTICLES_FILE, load_particles
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.stage import StageFolder, run_stage

@@ -18,8 +18,8 @@ from deephemnma.io.atomic import write_beside, write_folder_beside
 from deephemnma.io.chimerax import write_map_script
 from deephemnma.io.density import read_map, write_map
 from deephemnma.io.landscape import read_landscape
+from deephemnma.io.metadata.relion import write_particle_star
 from deephemnma.io.particles import ParticleStack
-from deephemnma.io.star import write_particle_star
 from deephemnma.io.structure_writer import write_models
 from deephemnma.landscape.group import compute_centroids, list_members
 from deephemnma.metrics.fsc import compute_fsc, find_crossing

@@ -11,8 +11,8 @@ from deephemnma.core.estimates import Status, make_estimates
 from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform
 from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.synthesis import ImageFormation
-from deephemnma.io.particles_writer import StackWriter
-from deephemnma.io.star import make_particle_table, write_particle_star
+from deephemnma.io.metadata.relion import make_particle_table, write_particle_star
+from deephemnma.io.stack.writer import StackWriter
 from deephemnma.io.table import write_estimates
 from deephemnma.pipeline.conformation import describe_still
 from deephemnma.pipeline.formation import SIMULATION_FILE, write_formation

@@ -8,8 +8,8 @@ import torch
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.core.rotation import make_random_rotations
-from deephemnma.io.particles_writer import StackWriter
-from deephemnma.io.star import make_particle_table, write_particle_star
+from deephemnma.io.metadata.relion import make_particle_table, write_particle_star
+from deephemnma.io.stack.writer import StackWriter
 
 COUNT, BOX_SIZE, PIXEL_SIZE = 6, 8, 1.3
 

@@ -6,8 +6,8 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Contrasts, Estimates, Status
+from deephemnma.io.metadata.relion import write_particle_star
 from deephemnma.io.particles import read_particles
-from deephemnma.io.star import write_particle_star
 from deephemnma.io.table import make_estimates_table, read_estimates, read_table, write_estimates, write_table
 
 

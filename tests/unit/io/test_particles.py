@@ -8,9 +8,9 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import Optics
-from deephemnma.io import stack
 from deephemnma.io.particles import read_particles
-from deephemnma.io.particles_writer import StackWriter
+from deephemnma.io.stack import mrc as stack
+from deephemnma.io.stack.writer import StackWriter
 
 OLD_STAR = """
 data_

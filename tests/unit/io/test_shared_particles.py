@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.io.metadata.relion import read_particle_tables
+from deephemnma.io.metadata.relion_column import extract_optics, extract_pixel_size, extract_poses, merge_optics
 from deephemnma.io.particles import read_particles
-from deephemnma.io.star import read_particle_tables
-from deephemnma.io.star_column import extract_optics, extract_pixel_size, extract_poses, merge_optics
 
 pytestmark = pytest.mark.shared_data
 

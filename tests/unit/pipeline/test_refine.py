@@ -10,8 +10,8 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.core.rotation import compute_geodesic_angle, make_random_rotations
+from deephemnma.io.metadata.relion import read_particle_tables, write_particle_star
 from deephemnma.io.particles import read_particles
-from deephemnma.io.star import read_particle_tables, write_particle_star
 from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.refine import run_refine
 from deephemnma.settings.build import make_settings

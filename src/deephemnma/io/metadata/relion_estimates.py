@@ -7,8 +7,8 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
-from deephemnma.io.star import IMAGE, ORIGIN_COLUMNS, SCORE, STATUS, read_particle_tables
-from deephemnma.io.star_column import (
+from deephemnma.io.metadata.relion import IMAGE, ORIGIN_COLUMNS, SCORE, STATUS, read_particle_tables
+from deephemnma.io.metadata.relion_column import (
     extract_amplitudes,
     extract_mode_numbers,
     extract_pixel_size,

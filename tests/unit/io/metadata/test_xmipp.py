@@ -4,7 +4,7 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status
 from deephemnma.core.rotation import rotation_to_euler
-from deephemnma.io.xmipp import read_hemnma_results
+from deephemnma.io.metadata.xmipp import read_hemnma_results
 
 RESULTS = """# XMIPP_STAR_1 *
 #

@@ -11,7 +11,7 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.core.rotation import euler_to_rotation
-from deephemnma.io.star import AMPLITUDE_PREFIX, EULER_COLUMNS, GROUP, ORIGIN_COLUMNS, PIXEL_ORIGIN_COLUMNS
+from deephemnma.io.metadata.relion import AMPLITUDE_PREFIX, EULER_COLUMNS, GROUP, ORIGIN_COLUMNS, PIXEL_ORIGIN_COLUMNS
 
 DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
 MICROSCOPE = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")

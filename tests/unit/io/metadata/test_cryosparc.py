@@ -7,8 +7,8 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status
 from deephemnma.core.rotation import rotation_to_euler
-from deephemnma.io.cryosparc import read_cryosparc_poses
-from deephemnma.io.image_name import find_images
+from deephemnma.io.metadata.cryosparc import read_cryosparc_poses
+from deephemnma.io.metadata.image_name import find_images
 from deephemnma.io.particles import read_particles
 from deephemnma.io.table import read_estimates
 

@@ -5,8 +5,8 @@ import starfile
 import torch
 
 from deephemnma.core.error import InputError
+from deephemnma.io.metadata.relion import make_particle_table, read_particle_tables, write_particle_star
 from deephemnma.io.particles import read_particles
-from deephemnma.io.star import make_particle_table, read_particle_tables, write_particle_star
 
 
 def test_all_columns_are_kept_and_ours_added(tmp_path, star_path, estimates):
