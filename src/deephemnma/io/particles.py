@@ -1,6 +1,7 @@
-"""Particles of a RELION star file: an `ImageSource` whose images stay on disk."""
+"""Particles of any program's file: `ImageSource`s whose images stay on disk."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,146 +12,117 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import ImageSource, Optics, Poses
-from deephemnma.io.metadata.relion import (
+from deephemnma.io.metadata.number import parse_numbers
+from deephemnma.io.metadata.particle_tables import (
+    BOX_SIZE,
+    DIMENSIONS,
     GROUP,
-    IMAGE,
     ORIGIN_COLUMNS,
     PIXEL_ORIGIN_COLUMNS,
-    make_optics_table,
-    read_particle_tables,
+    PIXEL_SIZE,
+    SIGN,
+    ParticleTables,
+    split_names,
 )
+from deephemnma.io.metadata.reader import read_particle_tables
+from deephemnma.io.metadata.relion import make_optics_table
 from deephemnma.io.metadata.relion_column import (
     extract_amplitudes,
     extract_optics,
-    extract_pixel_size,
+    extract_pixel_sizes,
     extract_poses,
     merge_optics,
 )
-from deephemnma.io.stack.mrc import StackHeader, StackReader, find_stack, read_stack_header
+from deephemnma.io.stack.index import ImageIndex, make_image_index
+
+PIXEL_TOLERANCE = 1e-4  # relative
 
 
 class ParticleStack(ImageSource):
-    """The images of a star file; make one with :func:`read_particles`.
+    """Images of one box and pixel size; make one with :func:`read_particles`.
 
     Attributes
     ----------
     table
-        One row an image, every column of the star file; origins also in A.
+        One row an image, every column of the file; origins also in A.
     optics_table
         One row an optics group (RELION 3.1), made from `table` where the file had none.
     poses
         The file's orientations and shifts, or None.
+    program
+        Which wrote the file, in words.
     """
 
-    def __init__(
-        self,
-        *,
-        table: pd.DataFrame,
-        optics_table: pd.DataFrame,
-        images: "_ImageIndex",
-        source: str,
-    ) -> None:
-        self.table = table
-        self.optics_table = optics_table
-        self._merged = merge_optics(table, optics_table, source=source)
-        self._images = images
-        self._source = source
-        self._names = tuple(table[IMAGE])
-        self._optics = extract_optics(self._merged, optics_table, source=source)
-        self.poses: Poses | None = extract_poses(self._merged, pixel_size=self.pixel_size, source=source)
+    def __init__(self, tables: ParticleTables, images: ImageIndex, *, pixel_size: float) -> None:
+        self.table, self.optics_table, self.program = tables.particles, tables.optics, tables.program
+        self._images, self._pixel_size = images, pixel_size
+        self._merged = merge_optics(tables)
+        self._source = str(tables.path)
+        self._names = tuple(tables.names)
+        self._optics = extract_optics(self._merged, self.optics_table, source=self._source)
+        self._signs = _extract_signs(self.table, source=self._source)
+        self.poses: Poses | None = extract_poses(self._merged, pixel_size=pixel_size, source=self._source)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names as in the star file."""
+        """Names as in the file, in RELION's form."""
         return self._names
 
     @property
     def box_size(self) -> int:
         """Side of the square images, pixels."""
-        return int(self.optics_table["rlnImageSize"].iloc[0])
+        return int(self._images.layouts[int(self._images.stacks[0])].box_size)
 
     @property
     def pixel_size(self) -> float:
         """A."""
-        return float(self.optics_table["rlnImagePixelSize"].iloc[0])
+        return self._pixel_size
 
     @property
     def optics(self) -> Optics | None:
-        """CTF parameters, or None where the star file has no defocus."""
+        """CTF parameters, or None where the file has no defocus."""
         return self._optics
 
     def __getitem__(self, ids: Int[Tensor, "images"]) -> Float[Tensor, "images box box"]:
-        """Read images `ids` from disk; NaN pixels come as they are."""
+        """Read images `ids` from disk; NaN pixels come as they are, images of dark protein inverted."""
         rows = ids.cpu().numpy()
         if len(rows) == 0:
             return torch.empty(0, self.box_size, self.box_size)
-        return torch.from_numpy(self._images.reader.read(self._images.stacks[rows], self._images.indices[rows]))
+        images = torch.from_numpy(self._images.read(rows))
+        return images if self._signs is None else images * self._signs[rows, None, None]
 
     def amplitudes(self, numbers: Sequence[int]) -> Float[Tensor, "images modes"] | None:
         """Return the file's amplitudes (A) of the modes `numbers`, or None if it lacks one of them."""
         return extract_amplitudes(self._merged, tuple(numbers), source=self._source)
 
 
-class _ImageIndex:
-    """Which slice of which stack each image is."""
+@dataclass(frozen=True, eq=False)
+class ParticleSet:
+    """The particles of a file that share box and pixel size.
 
-    def __init__(self, names: list[str], *, star_path: Path, datadir: Path | None) -> None:
-        self.indices, stack_names = _split_names(names, star_path)
-        self.stacks, unique = pd.factorize(np.array(stack_names, dtype=object))
-        self.paths = [find_stack(name, star_path=star_path, datadir=datadir) for name in unique]
-        self.headers = [read_stack_header(path) for path in self.paths]
-        self.reader = StackReader(self.paths)
-        self._check_indices(names, star_path)
-        self._check_repeats(names, star_path)
+    Attributes
+    ----------
+    rows
+        Their rows in the file.
+    particles
+        Their images.
+    """
 
-    @property
-    def header(self) -> StackHeader:
-        """The header that all stacks share."""
-        return self.headers[0]
-
-    def check_boxes(self) -> None:
-        """Raise an `InputError` unless all stacks have images of one size."""
-        for path, header in zip(self.paths, self.headers, strict=True):
-            if header.box_size != self.header.box_size:
-                raise InputError(
-                    f"{path} holds images of {header.box_size} pixels, {self.paths[0]} of {self.header.box_size}: "
-                    "only sets of one box size can be read, bring them to one size or split the file."
-                )
-
-    def _check_indices(self, names: list[str], star_path: Path) -> None:
-        counts = np.array([header.count for header in self.headers])[self.stacks]
-        wrong = np.flatnonzero((self.indices < 0) | (self.indices >= counts))
-        if len(wrong):
-            row = int(wrong[0])
-            raise InputError(
-                f"{star_path}, particle {row + 1}: {names[row]!r} is not in its stack, "
-                f"which holds images 1 to {counts[row]}."
-            )
-
-    def _check_repeats(self, names: list[str], star_path: Path) -> None:
-        resolved, _ = pd.factorize(np.array([str(path.resolve()) for path in self.paths], dtype=object))
-        pairs = pd.DataFrame({"stack": resolved[self.stacks], "index": self.indices})
-        repeated = np.flatnonzero(pairs.duplicated().to_numpy())
-        if len(repeated):
-            row = int(repeated[0])
-            first = int(np.flatnonzero((pairs == pairs.iloc[row]).all(axis=1))[0])
-            raise InputError(
-                f"{star_path}: particles {first + 1} ({names[first]!r}) and {row + 1} ({names[row]!r}) "
-                "are one image: remove one of them."
-            )
+    rows: Int[Tensor, "images"]
+    particles: ParticleStack
 
 
 def read_particles(
     path: Path | str, *, datadir: Path | str | None = None, pixel_size: float | None = None
 ) -> ParticleStack:
-    """Read a star file of RELION 3.0 or older, or 3.1 or newer; images are read from disk when asked for.
+    """Read the particles of a file of RELION, cryoSPARC, Xmipp or cisTEM; images are read from disk when asked for.
 
     Parameters
     ----------
     path
-        The star file.
+        Star file (any version of RELION, or cisTEM), ``.cs`` or ``.xmd``.
     datadir
-        Folder from which the paths of the stacks start, if they are not found from the star file.
+        Folder from which the paths of the stacks start, if they are not found from the file.
     pixel_size
         A; overrides the file's. Without it: the optics table's, the particles' (``rlnPixelSize``, or
         ``rlnDetectorPixelSize`` and ``rlnMagnification``), or that of the stack's header.
@@ -161,54 +133,122 @@ def read_particles(
         If a file or column is missing, a stack is not found or truncated, an image is not in its stack or occurs
         twice, an optics group is unknown, or box or pixel sizes differ.
     """
-    path = Path(path)
-    table, optics_table = read_particle_tables(path)
-    if len(table) == 0:
-        raise InputError(f"{path} holds no particles: give a star file with at least one row.")
-    merged = merge_optics(table, optics_table, source=str(path))
-    images = _ImageIndex(list(table[IMAGE]), star_path=path, datadir=None if datadir is None else Path(datadir))
-    images.check_boxes()
-    box_size = images.header.box_size
-    _check_image_size(merged, box_size, path)
-    stated = pixel_size or extract_pixel_size(merged, source=str(path)) or images.header.pixel_size
-    if stated is None:
-        raise InputError(f"{path} gives no pixel size (rlnImagePixelSize), nor do its stacks: add the column.")
-    table = _add_origins(table, stated)
-    if optics_table is None:
-        table, optics_table = make_optics_table(table, pixel_size=stated, box_size=box_size)
-    else:
-        table = table.assign(**{GROUP: merged[GROUP]})
-        optics_table = optics_table.assign(rlnImagePixelSize=stated, rlnImageSize=box_size, rlnImageDimensionality=2)
-    return ParticleStack(table=table, optics_table=optics_table, images=images, source=str(path))
-
-
-def _split_names(names: list[str], star_path: Path) -> tuple[np.ndarray, list[str]]:
-    """Return the index from 0 and the stack of each name; a name without ``@`` is the first image of its file."""
-    indices, stacks = [], []
-    for row, name in enumerate(names):
-        number, _, stack = name.rpartition("@")
-        if (number and not number.isdigit()) or not stack:
-            raise InputError(f"{star_path}, particle {row + 1}: {IMAGE} is {name!r}, wanted 000001@stack.mrcs.")
-        indices.append(int(number or 1) - 1)
-        stacks.append(stack)
-    return np.array(indices, dtype=np.int64), stacks
-
-
-def _check_image_size(merged: pd.DataFrame, box_size: int, path: Path) -> None:
-    if "rlnImageSize" not in merged.columns:
-        return
-    wrong = merged["rlnImageSize"] != box_size
-    if wrong.any():
-        stated = merged["rlnImageSize"][wrong].iloc[0]
+    sets = read_particle_sets(path, datadir=datadir, pixel_size=pixel_size)
+    if len(sets) > 1:
+        scales = ", ".join(
+            f"{len(each.rows):,} of {each.particles.box_size} pixels of {each.particles.pixel_size:.4g} A"
+            for each in sets[:4]
+        )
         raise InputError(
-            f"{path} says that images have {stated} pixels (rlnImageSize), but those of the stacks have {box_size}: "
-            "correct the optics table, or check that the stacks are the right ones."
+            f"{path} holds images of {len(sets)} scales ({scales}): bring them to one with `deephemnma prepare "
+            f"--pixel-size {max(each.particles.pixel_size for each in sets):.4g} --box-size ...`, or split the file."
+        )
+    return sets[0].particles
+
+
+def read_particle_sets(
+    path: Path | str, *, datadir: Path | str | None = None, pixel_size: float | None = None
+) -> tuple[ParticleSet, ...]:
+    """Read the particles of a file whose optics groups may differ in box and pixel size, as sets of one scale each.
+
+    Parameters and errors are those of :func:`read_particles`, but for the last. The sets are in the order of their
+    first rows.
+    """
+    tables = read_particle_tables(path)
+    return open_particle_sets(tables, datadir=None if datadir is None else Path(datadir), pixel_size=pixel_size)
+
+
+def open_particle_sets(
+    tables: ParticleTables, *, datadir: Path | None = None, pixel_size: float | None = None
+) -> tuple[ParticleSet, ...]:
+    """Find the images of `tables`; see :func:`read_particle_sets`."""
+    if pixel_size is not None and tables.optics is not None:
+        tables = replace(tables, optics=tables.optics.drop(columns=PIXEL_SIZE, errors="ignore"))
+    merged = merge_optics(tables)
+    indices, stacks = split_names(tables.names, tables.path)
+    images = make_image_index(indices, stacks, names=tables.names, table_path=tables.path, datadir=datadir)
+    _check_image_size(merged, images.box_sizes, tables.path)
+    sizes = _find_pixel_sizes(merged, images, pixel_size=pixel_size, path=tables.path)
+    tables = _complete(tables, merged, pixel_sizes=sizes, box_sizes=images.box_sizes)
+    scale = _number_scales(sizes, images.box_sizes)
+    sets = []
+    for number in range(int(scale.max()) + 1):
+        rows = np.flatnonzero(scale == number)
+        part = replace(tables, particles=tables.particles.iloc[rows].reset_index(drop=True))
+        stack = ParticleStack(part, images.select(rows), pixel_size=float(sizes[rows[0]]))
+        sets.append(ParticleSet(torch.from_numpy(rows), stack))
+    return tuple(sets)
+
+
+def _find_pixel_sizes(merged: pd.DataFrame, images: ImageIndex, *, pixel_size: float | None, path: Path) -> np.ndarray:
+    if pixel_size is not None:
+        return np.full(len(merged), pixel_size)
+    stated = extract_pixel_sizes(merged, source=str(path))
+    sizes = images.pixel_sizes if stated is None else stated
+    if not np.isfinite(sizes).all():
+        raise InputError(
+            f"{path} gives no pixel size ({PIXEL_SIZE}), nor do its stacks: add the column, or convert the file with "
+            "`deephemnma convert --pixel-size ...`."
+        )
+    return sizes
+
+
+def _number_scales(pixel_sizes: np.ndarray, box_sizes: np.ndarray) -> np.ndarray:
+    """Return the number of each row's box and pixel size; sizes nearer than the tolerance count as one."""
+    steps = np.rint(np.log(pixel_sizes / pixel_sizes[0]) / (2 * PIXEL_TOLERANCE)).astype(int)
+    scales = pd.DataFrame({"pixel": steps, "box": box_sizes})
+    return scales.groupby(["pixel", "box"], sort=False).ngroup().to_numpy()
+
+
+def _check_image_size(merged: pd.DataFrame, box_sizes: np.ndarray, path: Path) -> None:
+    if BOX_SIZE not in merged.columns:
+        return
+    stated = parse_numbers(merged[BOX_SIZE], source=str(path))
+    wrong = np.flatnonzero(stated != box_sizes)
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"{path}, particle {row + 1}: images have {stated[row]:g} pixels ({BOX_SIZE}), but those of its stack have "
+            f"{box_sizes[row]}: correct the optics table, or check that the stacks are the right ones."
         )
 
 
-def _add_origins(table: pd.DataFrame, pixel_size: float) -> pd.DataFrame:
+def _complete(
+    tables: ParticleTables, merged: pd.DataFrame, *, pixel_sizes: np.ndarray, box_sizes: np.ndarray
+) -> ParticleTables:
+    """Add what RELION 3.1 asks for and older files and other programs lack; nothing that is there is changed."""
+    particles = _add_origins(tables.particles, pixel_sizes, source=str(tables.path))
+    scales = pd.DataFrame({PIXEL_SIZE: pixel_sizes, BOX_SIZE: box_sizes})
+    if tables.optics is None:
+        particles, optics = make_optics_table(particles, scales=scales)
+        return replace(tables, particles=particles, optics=optics)
+    particles = particles.assign(**{GROUP: merged[GROUP]})
+    first = scales.groupby(merged[GROUP].astype(str).to_numpy()).first()
+    groups = tables.optics[GROUP].astype(str)
+    lacking = {
+        name: [first[name].get(group, scales[name].iloc[0]) for group in groups]
+        for name in (PIXEL_SIZE, BOX_SIZE)
+        if name not in tables.optics.columns
+    }
+    if DIMENSIONS not in tables.optics.columns:
+        lacking[DIMENSIONS] = 2
+    return replace(tables, particles=particles, optics=tables.optics.assign(**lacking))
+
+
+def _add_origins(table: pd.DataFrame, pixel_sizes: np.ndarray, *, source: str) -> pd.DataFrame:
     """Add origins in A where the file has them in pixels, for RELION 3.1 reads no others."""
-    if ORIGIN_COLUMNS[0] in table.columns or PIXEL_ORIGIN_COLUMNS[0] not in table.columns:
+    if ORIGIN_COLUMNS[0] in table.columns or not set(PIXEL_ORIGIN_COLUMNS) <= set(table.columns):
         return table
-    pairs = zip(ORIGIN_COLUMNS, PIXEL_ORIGIN_COLUMNS, strict=True)
-    return table.assign(**{in_angstrom: table[in_pixels] * pixel_size for in_angstrom, in_pixels in pairs})
+    origins = (parse_numbers(table[name], source=source) * pixel_sizes for name in PIXEL_ORIGIN_COLUMNS)
+    return table.assign(**dict(zip(ORIGIN_COLUMNS, origins, strict=True)))
+
+
+def _extract_signs(table: pd.DataFrame, *, source: str) -> Float[Tensor, "images"] | None:
+    """Return 1 or -1 for each image, or None where none is to be inverted."""
+    if SIGN not in table.columns:
+        return None
+    signs = parse_numbers(table[SIGN], source=source)
+    wrong = np.flatnonzero(np.abs(signs) != 1)
+    if len(wrong):
+        raise InputError(f"{source}, particle {int(wrong[0]) + 1}: {SIGN} is {signs[wrong[0]]:g}, wanted 1 or -1.")
+    return None if (signs == 1).all() else torch.from_numpy(signs).float()

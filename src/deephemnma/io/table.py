@@ -15,8 +15,10 @@ from deephemnma.core.estimates import Contrasts, Estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import euler_to_rotation, rotation_to_euler
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.file_kind import find_suffix
 from deephemnma.io.metadata.cryosparc import read_cryosparc_poses
 from deephemnma.io.metadata.relion_estimates import parse_status, read_star_estimates
+from deephemnma.io.metadata.xmipp import read_hemnma_results
 
 EULER_COLUMNS = ["rot_deg", "tilt_deg", "psi_deg"]
 SHIFT_COLUMNS = ["shift_x_angstrom", "shift_y_angstrom"]
@@ -51,25 +53,44 @@ def write_estimates(path: Path | str, estimates: Estimates) -> None:
     write_table(path, make_estimates_table(estimates))
 
 
-def read_estimates(path: Path | str, *, mode_numbers: Sequence[int] | None = None) -> Estimates:
-    """Read estimates from a Parquet table, poses and any amplitudes from a RELION star file, or cryoSPARC's poses.
+def read_estimates(
+    path: Path | str, *, mode_numbers: Sequence[int] | None = None, pixel_size: float | None = None
+) -> Estimates:
+    """Read estimates from a Parquet table, or poses and any amplitudes from another program's file.
 
     Parameters
     ----------
     path
-        ``.parquet``, ``.star`` or ``.cs``. Rows of a star file without our status column are ``given``.
+        ``.parquet``, ``.star`` (RELION, cisTEM), ``.cs`` (cryoSPARC) or ``.xmd`` (HEMNMA). Rows of a star file without
+        our status column are ``given``.
     mode_numbers
-        The modes wanted. From a file without any amplitude (another program's poses) they are zero.
-        None takes the modes that the file has.
+        The modes wanted; needed for HEMNMA, which does not number its amplitudes. From a file without any amplitude
+        (another program's poses) they are zero. None takes the modes that the file has.
+    pixel_size
+        A, of shifts in pixels where the file does not say.
 
     Raises
     ------
     InputError
         If the file is missing, lacks a column, or has amplitudes but not of the modes wanted.
     """
-    read = {".star": read_star_estimates, ".cs": read_cryosparc_poses}.get(Path(path).suffix, _read_parquet)
-    estimates = read(path)
+    suffix = find_suffix(Path(path))
+    if suffix == ".xmd":
+        return _read_hemnma(path, mode_numbers, pixel_size)
+    if suffix == ".star":
+        estimates = read_star_estimates(path, pixel_size=pixel_size)
+    else:
+        estimates = read_cryosparc_poses(path) if suffix == ".cs" else _read_parquet(path)
     return estimates if mode_numbers is None else select_modes(estimates, tuple(mode_numbers), source=str(path))
+
+
+def _read_hemnma(path: Path | str, mode_numbers: Sequence[int] | None, pixel_size: float | None) -> Estimates:
+    if mode_numbers is None or pixel_size is None:
+        raise InputError(
+            f"{path} is a result of HEMNMA, which tells neither the numbers of its modes nor the pixel size of its "
+            "shifts: give it together with --reference, --modes and --particles."
+        )
+    return read_hemnma_results(path, mode_numbers=mode_numbers, pixel_size=pixel_size)
 
 
 def make_estimates_table(estimates: Estimates) -> pd.DataFrame:

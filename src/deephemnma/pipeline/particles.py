@@ -39,13 +39,16 @@ def find_file(path: Path, *names: str) -> Path:
 
 
 def load_particles(path: Path, *, datadir: Path | None = None) -> ParticleStack:
-    """Open the particles of a star file or of a stage's folder."""
+    """Open the particles of any program's file, or of a stage's folder."""
     return read_particles(find_file(path, PARTICLES_FILE), datadir=datadir)
 
 
-def load_estimates(path: Path, *, mode_numbers: tuple[int, ...] | None = None) -> Estimates:
-    """Read the estimates of a table, a star or .cs file or a stage's folder."""
-    return read_estimates(find_file(path, ESTIMATES_FILE, TRUTH_FILE), mode_numbers=mode_numbers)
+def load_estimates(
+    path: Path, *, mode_numbers: tuple[int, ...] | None = None, pixel_size: float | None = None
+) -> Estimates:
+    """Read the estimates of a table, a star, .cs or .xmd file or a stage's folder."""
+    path = find_file(path, ESTIMATES_FILE, TRUTH_FILE)
+    return read_estimates(path, mode_numbers=mode_numbers, pixel_size=pixel_size)
 
 
 def match_estimates(estimates: Estimates, names: Sequence[str]) -> Estimates:

@@ -16,6 +16,7 @@ from deephemnma.alignment.refinement import make_refinement_aligner
 from deephemnma.core.estimates import FAILED, Estimates, concatenate_estimates
 from deephemnma.distributed.device import choose_device
 from deephemnma.imaging.synthesis import ImageFormation
+from deephemnma.io.file_kind import find_suffix
 from deephemnma.io.particles import ParticleStack
 from deephemnma.io.table import read_estimates, select_modes, write_estimates
 from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
@@ -100,7 +101,8 @@ def _measure(settings: RefineStage, reference: Reference, device: torch.device) 
 
 def _load_given(settings: RefineStage, reference: Reference, particles: ParticleStack) -> Estimates:
     """Return what is known of each particle, along the modes of the reference or, by another program, of the pose."""
-    given = load_estimates(settings.estimates)
+    numbers = reference.modes.numbers if find_suffix(settings.estimates) == ".xmd" else None
+    given = load_estimates(settings.estimates, mode_numbers=numbers, pixel_size=particles.pixel_size)
     if given.mode_numbers:  # those of another program leave the amplitudes open
         given = select_modes(given, reference.modes.numbers, source=str(settings.estimates))
     return match_estimates(given, particles.names)

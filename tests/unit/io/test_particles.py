@@ -1,4 +1,5 @@
 import pickle
+import re
 import shutil
 
 import mrcfile
@@ -8,8 +9,8 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import Optics
-from deephemnma.io.particles import read_particles
-from deephemnma.io.stack import mrc as stack
+from deephemnma.io.particles import read_particle_sets, read_particles
+from deephemnma.io.stack import reader as stack
 from deephemnma.io.stack.writer import StackWriter
 
 OLD_STAR = """
@@ -74,7 +75,7 @@ def test_files_of_relion_3_0_are_brought_to_3_1(tmp_path, star_path):
     assert source.table["rlnOriginXAngst"].tolist() == [3, 0]
     assert source.table["rlnMicrographName"].tolist() == ["0012", "0013"]
     assert source.table["rlnOpticsGroup"].tolist() == [1, 2]
-    assert source.optics_table["rlnVoltage"].tolist() == [300, 200]
+    assert source.optics_table["rlnVoltage"].tolist() == ["300", "200"]  # as the file has them
     assert source.optics.voltage_kv.tolist() == [300, 200]
     assert source.optics.group.tolist() == [0, 1]
     assert source.optics.select(torch.tensor([1])).to("cpu").group.tolist() == [1]
@@ -158,8 +159,8 @@ def test_a_truncated_stack_is_told_in_bytes(tmp_path, star_path):
         ("000006@", "000000@", "is not in its stack"),
         ("000006@", "3@", r"particles 3 \('000003@particles.mrcs'\) and 6 \('3@particles.mrcs'\) are one image"),
         ("000006@", "six@", "wanted 000001@stack.mrcs"),
-        ("\t8\t2\n", "\t16\t2\n", r"16 pixels \(rlnImageSize\), but those of the stacks have 8"),
-        ("\t1.3\t8", "\t0\t8", "pixel size of 0"),
+        ("\t8\t2\n", "\t16\t2\n", r"16 pixels \(rlnImageSize\), but those of its stack have 8"),
+        ("\t1.3\t8", "\t0\t8", "pixel size is 0 A"),
         ("_rlnCtfDataArePhaseFlipped", "_rlnCtfDataAreCtfPremultiplied", "multiplied by their CTF"),
         ("data_particles", "data_optics2", None),
     ],
@@ -177,7 +178,7 @@ def test_an_unknown_optics_group_is_told(star_path):
     lines = star_path.read_text().splitlines()
     lines = [line[:-1] + "4" if line.startswith("000003@") else line for line in lines]
     star_path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=r"particle 3: optics group 4 is not in data_optics \(it has \[1\]\)"):
+    with pytest.raises(InputError, match=r"particle 3: optics group 4 is not in data_optics \(it has 1\)"):
         read_particles(star_path)
 
 
@@ -195,19 +196,28 @@ def test_two_box_sizes_are_refused(tmp_path, star_path, images):
     with StackWriter(tmp_path / "small.mrcs", box_size=6, pixel_size=1.3, count=6) as writer:
         writer.write(images[:, :6, :6])
     _write_text(star_path, "000006@particles", "000006@small")
-    with pytest.raises(InputError, match="only sets of one box size"):
+    with pytest.raises(InputError, match=r"particle 6: images have 8 pixels .* those of its stack have 6"):
+        read_particles(star_path)
+    star_path.write_text(re.sub("_rlnImageSize", "_rlnOther", star_path.read_text()))
+    with pytest.raises(InputError, match=r"images of 2 scales \(5 of 8 pixels of 1.3 A, 1 of 6 pixels of 1.3 A\)"):
         read_particles(star_path)
 
 
-def test_two_pixel_sizes_are_refused(star_path):
-    optics_row = next(line for line in star_path.read_text().splitlines() if "opticsGroup1" in line)
-    second = optics_row.replace("\t1\topticsGroup1\t1.3", "\t2\topticsGroup2\t1.4")
-    assert second != optics_row
-    lines = star_path.read_text().replace(optics_row, f"{optics_row}\n{second}").splitlines()
+def test_sets_of_several_pixel_sizes_come_apart(star_path, images):
+    text = star_path.read_text()
+    row = next(line for line in text.splitlines() if "opticsGroup1" in line)
+    second = row.replace("\t1\topticsGroup1\t1.3", "\t2\topticsGroup2\t1.4")
+    assert second != row
+    lines = text.replace(row, f"{row}\n{second}").splitlines()
     lines = [line[:-1] + "2" if line.startswith("000003@") else line for line in lines]
     star_path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=r"mixes pixel sizes \(1.3000 to 1.4000 A\)"):
+    with pytest.raises(InputError, match=r"images of 2 scales .* deephemnma prepare --pixel-size 1.4"):
         read_particles(star_path)
+    first, other = read_particle_sets(star_path)
+    assert (first.rows.tolist(), other.rows.tolist()) == ([0, 1, 3, 4, 5], [2])
+    assert (first.particles.pixel_size, other.particles.pixel_size) == (1.3, 1.4)
+    assert torch.equal(other.particles[torch.tensor([0])], images[2:3])
+    assert other.particles.optics.group.tolist() == [1]
 
 
 def test_files_that_are_no_star_or_no_stack_are_told(tmp_path, star_path):

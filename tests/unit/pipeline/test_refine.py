@@ -10,7 +10,8 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
 from deephemnma.core.rotation import compute_geodesic_angle, make_random_rotations
-from deephemnma.io.metadata.relion import read_particle_tables, write_particle_star
+from deephemnma.io.metadata.reader import read_particle_tables
+from deephemnma.io.metadata.relion import write_particle_star
 from deephemnma.io.particles import read_particles
 from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.refine import run_refine
@@ -81,9 +82,9 @@ def test_poses_of_relion_are_kept_while_conformations_are_found(folder, truth):
     path = folder / "run_data.star"
     particles = read_particles(folder / "set" / "particles.star")
     write_particle_star(path, table=particles.table, optics_table=particles.optics_table, estimates=truth)
-    table, optics_table = read_particle_tables(path)
-    bare = table.drop(columns=[name for name in table.columns if name.startswith("deephemnma")])
-    write_particle_star(path, table=bare, optics_table=optics_table)
+    tables = read_particle_tables(path)
+    ours = [name for name in tables.particles.columns if name.startswith("deephemnma")]
+    write_particle_star(path, table=tables.particles.drop(columns=ours), optics_table=tables.optics)
     found = refine(folder, path, "from_star", strategy="conformation")
     angle = compute_geodesic_angle(found.poses.rotations, truth.poses.rotations).rad2deg()
     assert float(angle.max()) < 0.01

@@ -1,6 +1,4 @@
-"""What the columns of a RELION star file say, as nouns in A and radians."""
-
-import math
+"""What RELION's columns say, as nouns in A and radians."""
 
 import numpy as np
 import pandas as pd
@@ -11,61 +9,68 @@ from torch import Tensor
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import Optics, Poses
 from deephemnma.core.rotation import euler_to_rotation
-from deephemnma.io.metadata.relion import AMPLITUDE_PREFIX, EULER_COLUMNS, GROUP, ORIGIN_COLUMNS, PIXEL_ORIGIN_COLUMNS
+from deephemnma.io.metadata.number import parse_numbers
+from deephemnma.io.metadata.particle_tables import (
+    DEFOCUS,
+    EULER_COLUMNS,
+    FLIPPED,
+    GROUP,
+    MICROSCOPE,
+    ORIGIN_COLUMNS,
+    PIXEL_ORIGIN_COLUMNS,
+    PIXEL_SIZE,
+    ParticleTables,
+)
+from deephemnma.io.metadata.relion import AMPLITUDE_PREFIX
 
-DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
-MICROSCOPE = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
-PIXEL_TOLERANCE = 1e-4  # relative
+PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 
 
-def merge_optics(table: pd.DataFrame, optics_table: pd.DataFrame | None, *, source: str) -> pd.DataFrame:
-    """Return `table` with the columns of each row's optics group; where both have a column, the particles' stays.
+def merge_optics(tables: ParticleTables) -> pd.DataFrame:
+    """Return the particles with the columns of each one's optics group; where both have a column, the particles' stays.
 
     Raises
     ------
     InputError
         If a row names no group, or one that is not in the optics table.
     """
-    if optics_table is None:
+    table, optics, source = tables.particles, tables.optics, tables.path
+    if optics is None:
         return table
     if GROUP not in table.columns:
-        if len(optics_table) > 1:
-            raise InputError(f"{source} has {len(optics_table)} optics groups, but no column {GROUP}: add it.")
-        table = table.assign(**{GROUP: optics_table[GROUP].iloc[0]})
-    groups = optics_table.set_index(GROUP)
+        if len(optics) > 1:
+            raise InputError(f"{source} has {len(optics)} optics groups, but no column {GROUP}: add it.")
+        table = table.assign(**{GROUP: optics[GROUP].iloc[0]})
+    keys = table[GROUP].astype(str)
+    groups = optics.set_index(optics[GROUP].astype(str))
     if groups.index.has_duplicates:
         number = groups.index[groups.index.duplicated()][0]
         raise InputError(f"{source} has optics group {number} twice in data_optics: keep one.")
-    unknown = ~table[GROUP].isin(groups.index)
+    unknown = ~keys.isin(groups.index)
     if unknown.any():
         row = int(np.flatnonzero(unknown)[0])
         raise InputError(
-            f"{source}, particle {row + 1}: optics group {table[GROUP].iloc[row]} is not in data_optics "
-            f"(it has {groups.index.tolist()}): add the group or correct the particle."
+            f"{source}, particle {row + 1}: optics group {keys.iloc[row]} is not in data_optics "
+            f"(it has {', '.join(groups.index)}): add the group or correct the particle."
         )
     extra = [name for name in groups.columns if name not in table.columns]
-    return table.join(groups[extra], on=GROUP)
+    rows = groups.index.get_indexer(keys)
+    return table.assign(**{name: groups[name].to_numpy()[rows] for name in extra})
 
 
-def extract_pixel_size(merged: pd.DataFrame, *, source: str) -> float | None:
-    """Return the pixel size (A) that the columns give, or None.
+def extract_pixel_sizes(merged: pd.DataFrame, *, source: str) -> Float[np.ndarray, "rows"] | None:
+    """Return the pixel size (A) of each image that the columns give, or None.
 
     Raises
     ------
     InputError
-        If it differs between particles.
+        If one is not above zero.
     """
     sizes = _find_pixel_sizes(merged, source=source)
-    if sizes is None or len(sizes) == 0:
-        return None
-    if np.ptp(sizes) > PIXEL_TOLERANCE * sizes.mean():
-        raise InputError(
-            f"{source} mixes pixel sizes ({sizes.min():.4f} to {sizes.max():.4f} A): "
-            "only sets of one pixel size can be read, bring them to one scale or split the file."
-        )
-    if not sizes.min() > 0:
-        raise InputError(f"{source} gives a pixel size of {sizes.min()} A: correct it.")
-    return float(sizes[0])
+    if sizes is not None and not (sizes > 0).all():
+        row = int(np.flatnonzero(~(sizes > 0))[0])
+        raise InputError(f"{source}, particle {row + 1}: the pixel size is {sizes[row]:g} A: correct it.")
+    return sizes
 
 
 def extract_optics(merged: pd.DataFrame, optics_table: pd.DataFrame | None = None, *, source: str) -> Optics | None:
@@ -78,11 +83,12 @@ def extract_optics(merged: pd.DataFrame, optics_table: pd.DataFrame | None = Non
     """
     if DEFOCUS[0] not in merged.columns:
         return None
-    flipped = _extract_flag(merged, "rlnCtfDataArePhaseFlipped", source=source)
-    if _extract_flag(merged, "rlnCtfDataAreCtfPremultiplied", source=source):
+    flipped = _extract_flag(merged, FLIPPED, source=source)
+    if _extract_flag(merged, PREMULTIPLIED, source=source):
         raise InputError(f"{source} says that images were multiplied by their CTF: extract them again without that.")
     u, v, angle = (_extract_numbers(merged, name, source=source) for name in DEFOCUS)
     voltage, cs, contrast = (_extract_numbers(merged, name, source=source) for name in MICROSCOPE)
+    _check_microscope(voltage, contrast, source=source)
     has_phase = "rlnPhaseShift" in merged.columns
     phase = _extract_numbers(merged, "rlnPhaseShift", source=source) if has_phase else torch.zeros_like(u)
     return Optics(
@@ -102,7 +108,8 @@ def extract_groups(merged: pd.DataFrame, optics_table: pd.DataFrame | None) -> I
     """Return the row in `optics_table` of each image's optics group; None without such groups."""
     if optics_table is None or GROUP not in merged.columns:
         return None
-    return torch.from_numpy(pd.Index(optics_table[GROUP]).get_indexer(merged[GROUP]).astype(np.int64))
+    numbers = pd.Index(optics_table[GROUP].astype(str)).get_indexer(merged[GROUP].astype(str))
+    return torch.from_numpy(numbers.astype(np.int64))
 
 
 def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str) -> Poses | None:
@@ -123,9 +130,7 @@ def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str
     else:
         return Poses(euler_to_rotation(torch.deg2rad(euler)), torch.zeros(len(merged), 2, dtype=torch.float64))
     if scale is None:
-        raise InputError(
-            f"{source} has origins in pixels, but gives no pixel size (rlnImagePixelSize): add the column."
-        )
+        raise InputError(f"{source} has origins in pixels, but gives no pixel size ({PIXEL_SIZE}): add the column.")
     shifts = torch.stack([_extract_numbers(merged, name, source=source) for name in names], dim=-1) * scale
     return Poses(euler_to_rotation(torch.deg2rad(euler)), shifts)
 
@@ -148,37 +153,36 @@ def extract_amplitudes(
 
 
 def _find_pixel_sizes(merged: pd.DataFrame, *, source: str) -> np.ndarray | None:
-    for name in ("rlnImagePixelSize", "rlnPixelSize"):
+    for name in (PIXEL_SIZE, "rlnPixelSize"):
         if name in merged.columns:
             return _extract_numbers(merged, name, source=source).numpy()
     if "rlnDetectorPixelSize" in merged.columns and "rlnMagnification" in merged.columns:
         micrometres = _extract_numbers(merged, "rlnDetectorPixelSize", source=source)
-        return (micrometres * 1e4 / _extract_numbers(merged, "rlnMagnification", source=source)).numpy()
+        magnification = _extract_numbers(merged, "rlnMagnification", source=source)
+        return (micrometres * 1e4 / magnification.where(magnification > 0, torch.nan)).nan_to_num(0).numpy()
     return None
 
 
 def _extract_numbers(merged: pd.DataFrame, name: str, *, source: str) -> Float[Tensor, "rows"]:
     if name not in merged.columns:
         raise InputError(f"{source} lacks the column {name}: add it (a CTF needs {', '.join(DEFOCUS + MICROSCOPE)}).")
-    try:
-        return torch.from_numpy(merged[name].to_numpy(dtype=np.float64, copy=True))
-    except (ValueError, TypeError):
-        row = next(row for row, value in enumerate(merged[name]) if not _is_number(value))
-        value = merged[name].iloc[row]
-        raise InputError(f"{source}, particle {row + 1}: {name} is {value!r}, wanted a number.") from None
+    return torch.from_numpy(parse_numbers(merged[name], source=source))
 
 
-def _is_number(value: object) -> bool:
-    try:
-        return not math.isnan(float(value))
-    except (ValueError, TypeError):
-        return False
+def _check_microscope(voltage: Float[Tensor, "rows"], contrast: Float[Tensor, "rows"], *, source: str) -> None:
+    wrong = (voltage <= 0) | (contrast < 0) | (contrast > 1)
+    if wrong.any():
+        row = int(wrong.nonzero()[0, 0])
+        raise InputError(
+            f"{source}, particle {row + 1}: {MICROSCOPE[0]} is {voltage[row]:g} (kV, wanted above 0) and "
+            f"{MICROSCOPE[2]} {contrast[row]:g} (wanted 0 to 1): correct them."
+        )
 
 
 def _extract_flag(merged: pd.DataFrame, name: str, *, source: str) -> bool:
     if name not in merged.columns:
         return False
-    values = merged[name].astype(float).unique()
+    values = np.unique(parse_numbers(merged[name], source=source))
     if len(values) > 1:
         raise InputError(f"{source} mixes {name} 0 and 1: split the file, for such sets cannot be read together.")
     return bool(values[0])

@@ -7,18 +7,27 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
-from deephemnma.io.metadata.relion import IMAGE, ORIGIN_COLUMNS, SCORE, STATUS, read_particle_tables
+from deephemnma.io.metadata.particle_tables import ORIGIN_COLUMNS
+from deephemnma.io.metadata.reader import read_particle_tables
+from deephemnma.io.metadata.relion import SCORE, STATUS
 from deephemnma.io.metadata.relion_column import (
     extract_amplitudes,
     extract_mode_numbers,
-    extract_pixel_size,
+    extract_pixel_sizes,
     extract_poses,
     merge_optics,
 )
 
 
-def read_star_estimates(path: Path | str) -> Estimates:
+def read_star_estimates(path: Path | str, *, pixel_size: float | None = None) -> Estimates:
     """Read poses and any amplitudes, status and score of our own; without a status column images are ``given``.
+
+    Parameters
+    ----------
+    path
+        Star file of RELION or cisTEM.
+    pixel_size
+        A, of origins in pixels where the file does not say.
 
     Raises
     ------
@@ -26,11 +35,13 @@ def read_star_estimates(path: Path | str) -> Estimates:
         If the file is missing or has no angles.
     """
     source = str(path)
-    table, optics_table = read_particle_tables(path)
-    merged = merge_optics(table, optics_table, source=source)
+    tables = read_particle_tables(path)
+    merged = merge_optics(tables)
     in_angstrom = all(name in merged.columns for name in ORIGIN_COLUMNS)
-    pixel_size = None if in_angstrom else extract_pixel_size(merged, source=source)
-    poses = extract_poses(merged, pixel_size=pixel_size, source=source)
+    sizes = None if in_angstrom else extract_pixel_sizes(merged, source=source)
+    if sizes is not None and sizes.min() != sizes.max():
+        raise InputError(f"{path} has origins in pixels of several sizes: give them in A (rlnOriginXAngst).")
+    poses = extract_poses(merged, pixel_size=pixel_size if sizes is None else float(sizes[0]), source=source)
     if poses is None:
         raise InputError(f"{path} has no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi): there is no pose to take.")
     numbers = extract_mode_numbers(merged)
@@ -38,7 +49,7 @@ def read_star_estimates(path: Path | str) -> Estimates:
     score = merged[SCORE].to_numpy(dtype=float, copy=True) if SCORE in merged.columns else [torch.nan] * n_images
     status = merged[STATUS] if STATUS in merged.columns else [Status.GIVEN] * n_images
     return Estimates(
-        names=tuple(merged[IMAGE]),
+        names=tuple(tables.names),
         poses=poses,
         amplitudes=extract_amplitudes(merged, numbers, source=source),
         covariance=torch.full((n_images, n_parameters, n_parameters), torch.nan, dtype=torch.float64),

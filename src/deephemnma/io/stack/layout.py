@@ -1,0 +1,74 @@
+"""Where each image of a stack begins, and how its pixels are stored: all that reading needs to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deephemnma.core.error import InputError
+
+LARGEST_SIDE = 16384
+"""Pixels: no camera's micrograph is larger, so a header that says more lies."""
+
+
+@dataclass(frozen=True)
+class StackLayout:
+    """A stack as its header describes it.
+
+    Attributes
+    ----------
+    path
+        The file, not packed.
+    count
+        Number of images.
+    box_size
+        Side of the square images, pixels.
+    pixel_size
+        A; None where the header does not say.
+    dtype
+        Of the pixels, with their byte order.
+    offset
+        Bytes before the first image.
+    label_bytes
+        Bytes before the pixels of every image.
+    """
+
+    path: Path
+    count: int
+    box_size: int
+    pixel_size: float | None
+    dtype: np.dtype
+    offset: int
+    label_bytes: int = 0
+
+    @property
+    def item(self) -> np.dtype:
+        """One image with its label."""
+        pixels = (self.dtype, (self.box_size, self.box_size))
+        size = self.label_bytes + self.dtype.itemsize * self.box_size**2
+        return np.dtype({"names": ["pixels"], "formats": [pixels], "offsets": [self.label_bytes], "itemsize": size})
+
+    def map(self) -> np.ndarray:
+        """Return the pixels (images, box, box) as a memory map."""
+        return np.memmap(self.path, dtype=self.item, mode="r", offset=self.offset, shape=(self.count,))["pixels"]
+
+    def check(self) -> "StackLayout":
+        """Return the layout if the file can be what it says.
+
+        Raises
+        ------
+        InputError
+            If it says what cannot be, or the file is shorter than it says.
+        """
+        if not (1 <= self.box_size <= LARGEST_SIDE and self.count >= 1 and self.offset >= 0):
+            raise InputError(
+                f"{self.path} says that it holds {self.count} images of {self.box_size} pixels: its header is damaged."
+            )
+        wanted = self.offset + self.count * self.item.itemsize
+        present = self.path.stat().st_size
+        if present < wanted:
+            raise InputError(
+                f"{self.path} is truncated: its header promises {self.count} images of {self.box_size} x "
+                f"{self.box_size}, {wanted} bytes, but there are {present}: copy it again."
+            )
+        return self

@@ -1,0 +1,70 @@
+"""Where the stacks lie that a table of particles names."""
+
+from pathlib import Path
+
+from deephemnma.core.error import InputError
+
+XMIPP_KINDS = (":mrcs", ":mrc", ":stk", ":spi")
+"""What Xmipp puts behind a name to say what kind of file it is."""
+
+
+def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Path]:
+    """Return the places where the stack `name` may lie, in the order in which they are tried.
+
+    `name` under `datadir`, the table's folder, each of that folder's parents (the names of RELION and cryoSPARC start
+    at the project's folder) and the working folder; then the bare file name under `datadir` and beside the table.
+    A leading ``>`` (cryoSPARC) and a kind behind a colon (Xmipp) do not count.
+    """
+    name = name.removeprefix(">")
+    for kind in XMIPP_KINDS:
+        name = name.removesuffix(kind)
+    given = [] if datadir is None else [datadir]
+    folder = table_path.absolute().parent
+    places = [base / name for base in (*given, folder, *folder.parents, Path.cwd())]
+    places += [base / Path(name).name for base in (*given, folder)]
+    return list(dict.fromkeys(places))
+
+
+def find_stack(name: str, *, table_path: Path, datadir: Path | None) -> Path | None:
+    """Return where the stack `name` of a table lies, or None."""
+    for place in list_places(name, table_path=table_path, datadir=datadir):
+        try:
+            if place.is_file():
+                return place
+        except OSError:  # a name too long for the system
+            continue
+    return None
+
+
+def check_datadir(datadir: Path | None) -> None:
+    """Raise unless `datadir` is a folder or None."""
+    if datadir is not None and not datadir.is_dir():
+        raise InputError(f"There is no folder {datadir}: check --datadir (it is taken relative to the current folder).")
+
+
+def tell_missing(name: str, *, table_path: Path, datadir: Path | None) -> str:
+    """Return the sentence that a stack was not found, and what to do."""
+    places = list_places(name, table_path=table_path, datadir=datadir)
+    tried = f"{places[0]}"
+    if not Path(name).is_absolute():
+        tried += f" and {len(places) - 1} more places above it"
+    return (
+        f"{table_path} names the stack {name!r}, which was not found (tried {tried}, and the bare file name "
+        f"beside the file): {advise(name, table_path=table_path)}"
+    )
+
+
+def advise(name: str, *, table_path: Path) -> str:
+    """Return the likely fix for a stack that was not found: the folder from which its name would lead to a file."""
+    parts = [part for part in Path(name.removeprefix(">")).parts if part != "/"]
+    folder = table_path.absolute().parent
+    try:
+        nearby = [each for each in sorted(folder.iterdir()) if each.is_dir()][:100]
+    except OSError:
+        nearby = []
+    for base in (folder, *folder.parents[:3], *nearby):
+        for first in range(len(parts)):
+            if (base / Path(*parts[first:])).is_file():
+                found = base / Path(*parts[first:])
+                return f"it may be {found}; name its folder (--datadir {found.parent})."
+    return "give the folder that this path starts from (--datadir)."
