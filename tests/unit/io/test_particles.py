@@ -211,7 +211,7 @@ def test_sets_of_several_pixel_sizes_come_apart(star_path, images):
     lines = text.replace(row, f"{row}\n{second}").splitlines()
     lines = [line[:-1] + "2" if line.startswith("000003@") else line for line in lines]
     star_path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=r"images of 2 scales .* deephemnma prepare --pixel-size 1.4"):
+    with pytest.raises(InputError, match=r"images of 2 scales .*`deephemnma prepare --pixel-size 1.4"):
         read_particles(star_path)
     first, other = read_particle_sets(star_path)
     assert (first.rows.tolist(), other.rows.tolist()) == ([0, 1, 3, 4, 5], [2])
