@@ -18,7 +18,7 @@ from deephemnma.cli.section import retitle_sections
 from deephemnma.core.error import InputError
 from deephemnma.settings.stage import STAGES
 
-COMMANDS = (*STAGES, "run")
+COMMANDS = ("check", *STAGES, "run")
 DESCRIPTION = "Conformation, orientation and shift of every cryo-EM particle, by normal modes and deep learning."
 MISTAKE = 2
 OUT_OF_MEMORY = (

@@ -27,6 +27,7 @@ TITLES = {
     "refinement": "Refinement",
     "landscape": "The conformational space",
     "groups": "Groups of images",
+    "supplement": "What the file of particles does not say",
     "reconstruction": "The maps",
 }
 """By the last part of the name that the parser gives a section."""

@@ -51,6 +51,11 @@ def rotation_from_vector(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*b
     return roma.rotvec_to_rotmat(vector)
 
 
+def rotation_to_vector(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Return the rotation vectors, of length 0 to pi, of :func:`rotation_from_vector`."""
+    return roma.rotmat_to_rotvec(rotation)
+
+
 def rotation_to_quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
     """Return unit quaternions (x, y, z, w) on the hemisphere w >= 0."""
     quaternion = roma.rotmat_to_unitquat(rotation)

@@ -162,14 +162,7 @@ def open_particle_sets(
     tables: ParticleTables, *, datadir: Path | None = None, pixel_size: float | None = None
 ) -> tuple[ParticleSet, ...]:
     """Find the images of `tables`; see :func:`read_particle_sets`."""
-    if pixel_size is not None and tables.optics is not None:
-        tables = replace(tables, optics=tables.optics.drop(columns=PIXEL_SIZE, errors="ignore"))
-    merged = merge_optics(tables)
-    indices, stacks = split_names(tables.names, tables.path)
-    images = make_image_index(indices, stacks, names=tables.names, table_path=tables.path, datadir=datadir)
-    _check_image_size(merged, images.box_sizes, tables.path)
-    sizes = _find_pixel_sizes(merged, images, pixel_size=pixel_size, path=tables.path)
-    tables = _complete(tables, merged, pixel_sizes=sizes, box_sizes=images.box_sizes)
+    tables, images, sizes = _find_and_complete(tables, datadir=datadir, pixel_size=pixel_size)
     scale = _number_scales(sizes, images.box_sizes)
     sets = []
     for number in range(int(scale.max()) + 1):
@@ -178,6 +171,41 @@ def open_particle_sets(
         stack = ParticleStack(part, images.select(rows), pixel_size=float(sizes[rows[0]]))
         sets.append(ParticleSet(torch.from_numpy(rows), stack))
     return tuple(sets)
+
+
+def complete_tables(
+    tables: ParticleTables, *, datadir: Path | None = None, pixel_size: float | None = None
+) -> ParticleTables:
+    """Return `tables` with all that a star file of RELION 3.1 has: optics groups, pixel size, box, origins in A.
+
+    The images are looked at only where the file does not say all of that.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_particle_sets`, if the images are needed.
+    """
+    said = tables.optics is not None and {PIXEL_SIZE, BOX_SIZE} <= set(tables.optics.columns)
+    if said and pixel_size is None:
+        merged = merge_optics(tables)
+        sizes = extract_pixel_sizes(merged, source=str(tables.path))
+        boxes = parse_numbers(merged[BOX_SIZE], source=str(tables.path))
+        return _complete(tables, merged, pixel_sizes=sizes, box_sizes=boxes)
+    return _find_and_complete(tables, datadir=datadir, pixel_size=pixel_size)[0]
+
+
+def _find_and_complete(
+    tables: ParticleTables, *, datadir: Path | None, pixel_size: float | None
+) -> tuple[ParticleTables, ImageIndex, np.ndarray]:
+    """Return the complete tables, where the images are, and the pixel size of each."""
+    if pixel_size is not None and tables.optics is not None:
+        tables = replace(tables, optics=tables.optics.drop(columns=PIXEL_SIZE, errors="ignore"))
+    merged = merge_optics(tables)
+    indices, stacks = split_names(tables.names, tables.path)
+    images = make_image_index(indices, stacks, names=tables.names, table_path=tables.path, datadir=datadir)
+    _check_image_size(merged, images.box_sizes, tables.path)
+    sizes = _find_pixel_sizes(merged, images, pixel_size=pixel_size, path=tables.path)
+    return _complete(tables, merged, pixel_sizes=sizes, box_sizes=images.box_sizes), images, sizes
 
 
 def _find_pixel_sizes(merged: pd.DataFrame, images: ImageIndex, *, pixel_size: float | None, path: Path) -> np.ndarray:

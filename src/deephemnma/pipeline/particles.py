@@ -16,6 +16,8 @@ from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation
 
 PARTICLES_FILE = "particles.star"
+PARTICLE_FILES = (PARTICLES_FILE, "particles.cs", "particles.xmd")
+"""What a folder may hold its particles in; the first that is there is read."""
 ESTIMATES_FILE = "estimates.parquet"
 ESTIMATES_STAR = "estimates.star"
 ALTERNATIVES_FILE = "alternatives.parquet"
@@ -40,7 +42,7 @@ def find_file(path: Path, *names: str) -> Path:
 
 def load_particles(path: Path, *, datadir: Path | None = None) -> ParticleStack:
     """Open the particles of any program's file, or of a stage's folder."""
-    return read_particles(find_file(path, PARTICLES_FILE), datadir=datadir)
+    return read_particles(find_file(path, *PARTICLE_FILES), datadir=datadir)
 
 
 def load_estimates(

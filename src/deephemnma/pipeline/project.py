@@ -10,6 +10,7 @@ import yaml
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import remove_leftovers, require_file
 from deephemnma.pipeline.animate import run_animate
+from deephemnma.pipeline.convert import run_convert
 from deephemnma.pipeline.estimate import run_estimate
 from deephemnma.pipeline.fingerprint import hash_file
 from deephemnma.pipeline.fsc import run_fsc
@@ -27,6 +28,7 @@ from deephemnma.pipeline.stage import holds_anything
 from deephemnma.pipeline.train import run_train
 from deephemnma.settings.build import list_options, make_settings
 from deephemnma.settings.stage.animate import AnimateStage
+from deephemnma.settings.stage.convert import ConvertStage
 from deephemnma.settings.stage.estimate import EstimateStage
 from deephemnma.settings.stage.fsc import FscStage
 from deephemnma.settings.stage.landscape import LandscapeStage
@@ -51,6 +53,7 @@ COMMANDS: dict[str, tuple[type, Callable[..., Path]]] = {
     "predict": (PredictStage, run_predict),
     "refine": (RefineStage, run_refine),
     "landscape": (LandscapeStage, run_landscape),
+    "convert": (ConvertStage, run_convert),
     "animate": (AnimateStage, run_animate),
     "reconstruct": (ReconstructStage, run_reconstruct),
     "fsc": (FscStage, run_fsc),

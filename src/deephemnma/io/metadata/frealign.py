@@ -170,7 +170,7 @@ def _make_tables(
         raise InputError(f"{path} holds no particles: give a file with at least one active one.")
     if "STACK" not in table.columns:
         _require_said(microscope, path, ("stack",))
-    stacks = table["STACK"] if microscope.stack is None else [str(microscope.stack.absolute())] * len(table)
+    stacks = table["STACK"] if microscope.stack is None else [str(microscope.stack.resolve())] * len(table)
     numbers = table["POS"].to_numpy().astype(int)
     columns: dict[str, object] = {
         IMAGE: [name_image(number, stack) for number, stack in zip(numbers, stacks, strict=True)],
@@ -180,7 +180,7 @@ def _make_tables(
     }
     in_pixels = "PRESA" in table.columns
     for axis in "XY":
-        columns[f"rlnOrigin{axis}" if in_pixels else f"rlnOrigin{axis}Angst"] = -table[f"SH{axis}"]
+        columns[f"rlnOrigin{axis}" if in_pixels else f"rlnOrigin{axis}Angst"] = 0.0 - table[f"SH{axis}"]
     if "DF1" in table.columns:
         columns |= _make_ctf(table, microscope, path)
     if microscope.pixel_size is not None or "PIXEL" in table.columns:

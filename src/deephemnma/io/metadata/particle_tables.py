@@ -23,6 +23,8 @@ SIGN = "deephemnmaContrastSign"
 """1 where protein is white in the stored images, -1 where it is dark and they are to be inverted on reading."""
 UID = "cryosparcUid"
 ORIGINAL_NAME = "rlnImageOriginalName"
+RECENTER_COLUMNS = ["deephemnmaRecenterXAngst", "deephemnmaRecenterYAngst"]
+"""By how far (A) `prepare` moved what the original image shows."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ RELION_NAMES = {
     "micrograph": "rlnMicrographName",
     "xcoor": "rlnCoordinateX",
     "ycoor": "rlnCoordinateY",
-    "randomSeed": "rlnRandomSubset",
 }
 HEAD = "# XMIPP_STAR_1 * \n# \n"
 

@@ -58,13 +58,16 @@ def advise(name: str, *, table_path: Path) -> str:
     """Return the likely fix for a stack that was not found: the folder from which its name would lead to a file."""
     parts = [part for part in Path(name.removeprefix(">")).parts if part != "/"]
     folder = table_path.absolute().parent
-    try:
-        nearby = [each for each in sorted(folder.iterdir()) if each.is_dir()][:100]
-    except OSError:
-        nearby = []
-    for base in (folder, *folder.parents[:3], *nearby):
+    for base in (folder, *folder.parents[:3], *_list_folders(folder), *_list_folders(folder.parent)):
         for first in range(len(parts)):
-            if (base / Path(*parts[first:])).is_file():
-                found = base / Path(*parts[first:])
+            found = base / Path(*parts[first:])
+            if found.is_file():
                 return f"it may be {found}; name its folder (--datadir {found.parent})."
     return "give the folder that this path starts from (--datadir)."
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    try:
+        return [each for each in sorted(folder.iterdir()) if each.is_dir()][:100]
+    except OSError:
+        return []

@@ -11,6 +11,7 @@ STAGES = (
     "predict",
     "refine",
     "landscape",
+    "convert",
     "animate",
     "reconstruct",
     "fsc",
