@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deephemnma.core.fourier import fourier_transform, inverse_fourier_transform
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.core.rotation import euler_to_rotation, make_random_rotations
+from deephemnma.core.rotation import make_random_rotations
 from deephemnma.core.structure import DensityMap
 from deephemnma.imaging.band import make_band
 from deephemnma.imaging.gaussian_projector import GaussianProjector
@@ -84,18 +84,6 @@ def test_slices_are_those_of_torch_fourier_slice(beads, generator):
 
 
 @pytest.mark.shared_data
-def test_slices_are_those_of_cistem(shared_data):
-    """cisTEM does not pad before it interpolates, hence the lower figure."""
-    with np.load(shared_data / "reference" / "cistem_projection.npz") as file:
-        euler, values, wanted = (torch.tensor(file[name]) for name in ("angles", "volume", "projections"))
-    rotations = euler_to_rotation(torch.deg2rad(euler))
-    found = _project_map(values, rotations)
-    assert float(_correlate(_center(found), _center(wanted)).min()) > 0.995
-    inverse = _project_map(values, rotations.mT.contiguous())
-    assert float(_correlate(_center(inverse), _center(wanted)).min()) < 0.9
-
-
-@pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["rln_proj_65_centered", "rln_proj_65_shifted"])
 def test_slices_are_those_of_relion(shared_data, name):
     folder = shared_data / "particles" / "relion_projections"
@@ -103,6 +91,6 @@ def test_slices_are_those_of_relion(shared_data, name):
     with mrcfile.open(folder / "clean70SRibosome_vol_65p.mrc", permissive=True) as mrc:
         values = torch.tensor(mrc.data.astype(np.float32))
     found = _project_map(values, source.poses.rotations, shifts=source.poses.shifts)
-    # RELION's odd boxes have their origin one pixel further: see test_relion_convention.py.
+    # relion_project has the centre of odd boxes one pixel further: see test_relion_project.py.
     wanted = torch.roll(source[torch.arange(len(source))], (-1, -1), dims=(-2, -1))
     assert float(_correlate(_center(found), _center(wanted)).min()) > 0.995

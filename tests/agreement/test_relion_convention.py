@@ -46,8 +46,8 @@ def _compute_correlations(shared_data, name: str, *, sign: float = 1.0, inverted
         volume = _resize(mrc.data.astype(np.float64), source.box_size)
     poses: Poses = source.poses
     rotations = poses.rotations.mT if inverted else poses.rotations
-    # RELION's centring of an odd box puts the origin one pixel further (n // 2 + 1) than that of an even one; its
-    # programs ask for even boxes, so the package does not follow it.
+    # relion_project puts the centre of an odd box one pixel further (n // 2 + 1) than that of an even one. RELION has
+    # no one centre for odd boxes (see test_relion_project.py), so the package does not follow it.
     images = np.roll(images, -(source.box_size % 2), axis=(1, 2))
     return np.array(
         [
