@@ -5,8 +5,8 @@ cisTEM's angles are RELION's, and so ours, by other names, without any change of
 ``RotationMatrix`` is the transpose: it takes the points of a slice to the reference.) The particle's centre projects on
 pixel ``n // 2``, bright where the map is dense. Its CTF is minus ours, for cisTEM's protein is dark; defocus, Cs,
 amplitude contrast and the angle of astigmatism mean what they mean here. The stored CTFs were evaluated at azimuths
-that count from y towards x, hence ``90 - angle``; by its source cisTEM itself counts from x (``atan2(y, x)``), so that a
-DefocusAngle in its files is RELION's.
+that count from y towards x, hence ``90 - angle``; by its source cisTEM itself counts from x (``atan2(y, x)``), so that
+a DefocusAngle in its files is RELION's.
 
 The projections were cut out of the transform without padding and keep the corners beyond Nyquist, where linear
 interpolation says little; ours end there, so that is where they are compared.
