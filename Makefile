@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-modes bench-pseudoatoms clean
+.PHONY: demo test relion check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-modes bench-pseudoatoms clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -8,6 +8,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 RESULTS ?= benchmarks/results
 STAMP := .venv/.installed-from-constraints
+APT_GET := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq -o DPkg::Lock::Timeout=120
 # Waiting threads that spin take the cores of those that work.
 export OMP_WAIT_POLICY := PASSIVE
 export PYTHONHASHSEED := 0
@@ -20,8 +21,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/deephemnma run examples/demo.yaml -o demo
 
-test: $(STAMP)
+test: $(STAMP) relion
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=deephemnma,beartype.beartype
+
+# For the tests marked relion: taken from the system's packages, once, where root can.
+relion:
+	@command -v relion_project >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get && \
+		{ $(APT_GET) update; $(APT_GET) install -y --no-install-recommends relion; }; } >/dev/null 2>&1 \
+		|| echo "RELION is not installed, and could not be: its tests are skipped."
 
 check: $(STAMP)
 	$(BIN)/ruff check .
