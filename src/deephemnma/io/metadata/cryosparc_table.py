@@ -12,8 +12,8 @@ from deephemnma.io.atomic import require_file, write_beside
 UID_FIELD = "uid"
 POSE, SHIFT, POSE_PIXEL_SIZE = "alignments3D/pose", "alignments3D/shift", "alignments3D/psize_A"
 STACK, INDEX, SHAPE, PIXEL_SIZE, SIGN_FIELD = "blob/path", "blob/idx", "blob/shape", "blob/psize_A", "blob/sign"
-COMPRESSED = b"\x94CSDAT"
-"""First bytes of the format that cryoSPARC uses inside its projects from version 4 on."""
+COMPRESSED = (b"\x94CSDAT", b"\x95CSDAT")
+"""First bytes of the formats that cryoSPARC uses inside its projects from version 4 on."""
 _JOB = re.compile(r"(?:^|_)(J\d+)_")
 
 
@@ -73,7 +73,7 @@ def add_fields(table: np.ndarray, columns: dict[str, np.ndarray]) -> np.ndarray:
 
 def _load(path: Path) -> np.ndarray:
     with path.open("rb") as stream:
-        is_compressed = stream.read(len(COMPRESSED)) == COMPRESSED
+        is_compressed = stream.read(len(COMPRESSED[0])) in COMPRESSED
     table = _load_compressed(path) if is_compressed else _load_plain(path)
     if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
         raise InputError(f"{path} is not a table of cryoSPARC: give a .cs file of particles.")

@@ -171,7 +171,7 @@ def _make_tables(
     if "STACK" not in table.columns:
         _require_said(microscope, path, ("stack",))
     stacks = table["STACK"] if microscope.stack is None else [str(microscope.stack.resolve())] * len(table)
-    numbers = table["POS"].to_numpy().astype(int)
+    numbers = table["POS"].to_numpy().astype(int).tolist()
     columns: dict[str, object] = {
         IMAGE: [name_image(number, stack) for number, stack in zip(numbers, stacks, strict=True)],
         "rlnAngleRot": table["PHI"],

@@ -41,7 +41,8 @@ def _is_header(words: np.ndarray) -> bool:
     if not (np.isfinite(chosen).all() and (chosen == np.rint(chosen)).all()):
         return False
     sections, rows, kind, columns, records, size = chosen
-    return abs(sections) == 1 and kind == IMAGE and min(rows, columns, records) >= 1 and size == records * columns * 4
+    is_plane = abs(sections) == 1 and kind == IMAGE and min(rows, columns, records) >= 1
+    return bool(is_plane and size == records * columns * 4)
 
 
 def _make_layout(words: np.ndarray, dtype: np.dtype, path: Path) -> StackLayout:

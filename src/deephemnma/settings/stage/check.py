@@ -12,8 +12,8 @@ class CheckOptions:
     """Say what a file of particles holds, and where its images are; nothing is written."""
 
     particles: Path
-    """Star file (RELION, cisTEM), .cs (cryoSPARC), .xmd (Xmipp, Scipion) or .par (FREALIGN), or the folder of a stage that
-    wrote particles."""
+    """Star file (RELION, cisTEM), .cs (cryoSPARC), .xmd (Xmipp, Scipion) or .par (FREALIGN), or the folder of a stage
+    that wrote particles."""
     datadir: Path | None = None
     """Folder that the image paths in the file start from, if they do not resolve by themselves."""
     sample: int = 200

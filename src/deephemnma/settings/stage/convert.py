@@ -15,8 +15,8 @@ class ConvertStage:
     """Bring particles, with what was found of them or a selection of them, into the form of another program."""
 
     particles: Path
-    """Star file (RELION, cisTEM), .cs (cryoSPARC), .xmd (Xmipp, Scipion) or .par (FREALIGN), or the folder of a stage that
-    wrote particles. All its columns are kept."""
+    """Star file (RELION, cisTEM), .cs (cryoSPARC), .xmd (Xmipp, Scipion) or .par (FREALIGN), or the folder of a stage
+    that wrote particles. All its columns are kept."""
     estimates: Path | None = None
     """Poses, amplitudes and status to write: estimates.parquet or the folder of `estimate`, `predict` or `refine`; also
     those of images that `prepare` made of these. Particles without an estimate are left out."""

@@ -100,7 +100,9 @@ def test_files_without_one_pose_a_particle_are_refused_in_a_sentence(tmp_path, c
         read_cryosparc_poses(write(tmp_path / "p.cs", change(make_table())))
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"\x94CSDAT....", "compressed"), (b"\x93NUMPY", "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\x94CSDAT....", "compressed|damaged"), (b"\x93NUMPY", "cannot be read")]
+)
 def test_other_formats_are_refused_in_a_sentence(tmp_path, content, message):
     (tmp_path / "p.cs").write_bytes(content)
     with pytest.raises(InputError, match=message):
