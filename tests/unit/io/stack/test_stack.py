@@ -70,7 +70,8 @@ def write_spider(path: Path, values: np.ndarray, *, order: str = "<") -> Path:
     stack = words.copy()
     stack[23], stack[25] = 2, len(values)
     parts = [stack.tobytes()]
-    for image in values:
+    for number, image in enumerate(values, start=1):
+        words[26] = number
         parts += [words.tobytes(), image.astype(f"{order}f4").tobytes()]
     path.write_bytes(b"".join(parts))
     return path
