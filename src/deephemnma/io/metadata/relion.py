@@ -36,6 +36,8 @@ VERSION = "30001"
 FLOAT_FORMAT = "%.10g"  # the library's default, %.6f, loses small values
 TOMOGRAM = ("rlnTomoName", "rlnTomoParticleName")
 ABERRATIONS = ("rlnBeamTiltX", "rlnBeamTiltY", "rlnOddZernike", "rlnEvenZernike", "rlnMagMat00")
+ENVELOPE = {"rlnCtfBfactor": 0.0, "rlnCtfScalefactor": 1.0}
+"""What RELION multiplies the CTF with, and the values that change nothing."""
 
 
 def make_relion_tables(blocks: dict[str, pd.DataFrame], path: Path) -> ParticleTables:
@@ -68,11 +70,15 @@ def _refuse_subtomograms(particles: pd.DataFrame, optics: pd.DataFrame | None, p
 
 
 def _find_remarks(particles: pd.DataFrame, optics: pd.DataFrame | None) -> tuple[str, ...]:
-    columns = [*particles.columns, *([] if optics is None else optics.columns)]
-    aberrated = [name for name in ABERRATIONS if name in columns]
-    if not aberrated:
-        return ()
-    return (f"{', '.join(aberrated)}: aberrations that are not part of our CTF are left aside",)
+    parts = [particles] if optics is None else [particles, optics]
+    found = [name for part in parts for name in ABERRATIONS if name in part.columns]
+    found += [
+        f"{name} other than {usual:g}"
+        for part in parts
+        for name, usual in ENVELOPE.items()
+        if name in part.columns and (pd.to_numeric(part[name], errors="coerce") != usual).any()
+    ]
+    return (f"{', '.join(found)}: not part of our CTF, left aside",) if found else ()
 
 
 def write_particle_star(

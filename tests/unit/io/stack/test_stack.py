@@ -81,8 +81,8 @@ def write_spider(path: Path, values: np.ndarray, *, order: str = "<") -> Path:
 def test_spider_stacks_are_read(tmp_path, values, order):
     path = write_spider(tmp_path / "a.stk", values, order=order)
     assert np.array_equal(read_all(path), values)
-    with Image.open(path) as theirs:  # pillow reads them as well
-        for number in range(COUNT):
+    for number in range(COUNT):
+        with Image.open(path) as theirs:  # pillow reads them as well, but forgets the count after one step
             theirs.seek(number)
             assert np.array_equal(np.array(theirs), values[number])
 
