@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test relion check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-modes bench-pseudoatoms clean
+.PHONY: demo test relion check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-reading bench-modes bench-pseudoatoms clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -78,6 +78,10 @@ bench-fit: $(STAMP)
 # How many Gaussians stand for each map of the shared data at 5 % and 2 %: some two minutes.
 bench-pseudoatoms: $(STAMP)
 	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/pseudoatoms.py --data "$(DATA)" --results "$(RESULTS)"
+
+# Random batches of images beside a plain copy, and tables of a million rows: some three minutes of one core.
+bench-reading: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reading.py --results "$(RESULTS)"
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --sets 1,4,5 --images 16 --box-size 64 --estimate orientations=1000

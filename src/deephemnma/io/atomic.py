@@ -101,7 +101,28 @@ def require_file(path: Path | str, wanted: str) -> Path:
         If it is not; the message says that `wanted` was looked for.
     """
     path = Path(path)
-    if not path.is_file():
-        kind = "a folder stands there" if path.is_dir() else "there is no such file"
-        raise InputError(f"Wanted {wanted} at {path}, but {kind}: check the path.")
+    if not is_file(path):
+        raise InputError(f"Wanted {wanted} at {path}, but {describe_place(path)}: check the path.")
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a file, also where its name is longer than the system has names."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def describe_place(path: Path) -> str:
+    """Return, in words, what is in the place of a file that is none."""
+    try:
+        if path.is_dir():
+            return "a folder stands there"
+        if path.exists():
+            return "a pipe or a device stands there, which can be read but once"
+        if path.is_symlink():
+            return "a link stands there that leads nowhere"
+    except OSError as error:
+        return f"the system refuses the name ({error.strerror})"
+    return "there is no such file"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from deephemnma.core.error import InputError
+from deephemnma.io.content import describe_content, is_foreign_text
 
 PIECE = 1 << 20
 MOST_TEXT_RATIO = 100
@@ -44,37 +45,30 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path} is damaged ({error}): copy it again.") from None
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a table, unpacked.
-
-    Raises
-    ------
-    InputError
-        If the packing is damaged, or unpacks to more than tables do.
-    """
-    if not is_packed(path):
-        return path.read_bytes()
-    limit = max(LEAST_TEXT_LIMIT, MOST_TEXT_RATIO * path.stat().st_size)
-    with open_plain(path) as stream:
-        content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise InputError(
-            f"{path} unpacks to more than {limit >> 20:,} MiB, more than {MOST_TEXT_RATIO} times its size: it is no "
-            "table of particles; unpack it yourself if it is."
-        )
-    return content
-
-
 def read_text(path: Path, *, what: str) -> str:
     """Return the text of a table, unpacked, with line ends as they are here; `what` it should be, for messages.
 
     Raises
     ------
     InputError
-        If it is no text.
+        If it is empty or no text, its packing is damaged, or it unpacks to more than tables do.
     """
-    content = read_bytes(path)
-    if b"\0" in content:
-        raise InputError(f"{path} holds binary data or text in UTF-16, wanted {what} as plain text (UTF-8).")
+    size = path.stat().st_size
+    limit = max(LEAST_TEXT_LIMIT, MOST_TEXT_RATIO * size) if is_packed(path) else None
+    content = bytearray()
+    with open_plain(path) as stream:
+        while piece := stream.read(PIECE):
+            if not content and is_foreign_text(piece):
+                raise InputError(f"{path} cannot be read as {what}: it is {describe_content(piece)}.")
+            if b"\0" in piece:
+                raise InputError(f"{path} holds binary data or text in UTF-16, wanted {what} as plain text (UTF-8).")
+            content += piece
+            if limit is not None and len(content) > limit:
+                raise InputError(
+                    f"{path} unpacks to more than {limit >> 20:,} MiB, more than {MOST_TEXT_RATIO} times its size: it "
+                    "is no table of particles; unpack it yourself if it is."
+                )
+    if not content or content.isspace():
+        raise InputError(f"{path} is empty, wanted {what}: copy or write it again.")
     text = content.decode("utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -10,7 +10,6 @@ import torch
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import Optics
 from deephemnma.io.particles import read_particle_sets, read_particles
-from deephemnma.io.stack import reader as stack
 from deephemnma.io.stack.writer import StackWriter
 
 OLD_STAR = """
@@ -99,8 +98,7 @@ def test_an_image_file_without_a_number_is_its_first_image(tmp_path, images):
     assert source.poses is None
 
 
-def test_many_stacks_are_read_through_few_open_files(tmp_path, images, monkeypatch):
-    monkeypatch.setattr(stack, "OPEN_STACKS", 2)
+def test_images_of_many_stacks_come_in_any_order(tmp_path, images):
     rows = []
     for number in range(6):
         with StackWriter(tmp_path / f"{number}.mrcs", box_size=8, pixel_size=1.0, count=1) as writer:

@@ -76,9 +76,9 @@ def split_names(names: Sequence[str], source: Path | str) -> tuple[np.ndarray, l
     """
     indices, stacks = [], []
     for row, name in enumerate(names):
-        number, _, stack = name.rpartition("@")
-        if (number and not _is_count(number)) or not stack:
-            raise InputError(f"{source}, particle {row + 1}: {IMAGE} is {name!r}, wanted 000001@stack.mrcs.")
+        number, sign, stack = name.rpartition("@")
+        if (sign and not _is_count(number)) or not stack:
+            raise InputError(f"{source}, particle {row + 1}: {IMAGE} is {name[:200]!r}, wanted 000001@stack.mrcs.")
         indices.append(int(number or 1) - 1)
         stacks.append(stack)
     return np.array(indices, dtype=np.int64), stacks

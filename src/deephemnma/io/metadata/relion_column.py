@@ -1,5 +1,7 @@
 """What RELION's columns say, as nouns in A and radians."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import torch
@@ -23,7 +25,20 @@ from deephemnma.io.metadata.particle_tables import (
 )
 from deephemnma.io.metadata.relion import AMPLITUDE_PREFIX
 
+_AMPLITUDE = re.compile(f"{AMPLITUDE_PREFIX}([1-9][0-9]{{0,6}})")
+SETS = ([*DEFOCUS, *MICROSCOPE], EULER_COLUMNS, ORIGIN_COLUMNS, PIXEL_ORIGIN_COLUMNS)
+"""Columns of which none goes without the others."""
+
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+PIXEL_SIZES = (1e-3, 1e4)
+RANGES = {
+    "rlnVoltage": (1, 3000, "kV"),
+    "rlnSphericalAberration": (-100, 100, "mm"),
+    "rlnAmplitudeContrast": (0, 1, "a share"),
+    "rlnDefocusU": (-1e7, 1e7, "A"),
+    "rlnDefocusV": (-1e7, 1e7, "A"),
+}
+"""Widest values and their unit: what is beyond stands in another unit, or is wrong."""
 
 
 def merge_optics(tables: ParticleTables) -> pd.DataFrame:
@@ -64,12 +79,19 @@ def extract_pixel_sizes(merged: pd.DataFrame, *, source: str) -> Float[np.ndarra
     Raises
     ------
     InputError
-        If one is not above zero.
+        If one is not above zero, or far from those of electron microscopes.
     """
     sizes = _find_pixel_sizes(merged, source=source)
-    if sizes is not None and not (sizes > 0).all():
-        row = int(np.flatnonzero(~(sizes > 0))[0])
-        raise InputError(f"{source}, particle {row + 1}: the pixel size is {sizes[row]:g} A: correct it.")
+    if sizes is None:
+        return None
+    low, high = PIXEL_SIZES
+    wrong = np.flatnonzero(~((sizes >= low) & (sizes <= high)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"{source}, particle {row + 1}: the pixel size is {sizes[row]:g} A, wanted {low:g} to {high:,.0f}: correct "
+            "it."
+        )
     return sizes
 
 
@@ -88,7 +110,6 @@ def extract_optics(merged: pd.DataFrame, optics_table: pd.DataFrame | None = Non
         raise InputError(f"{source} says that images were multiplied by their CTF: extract them again without that.")
     u, v, angle = (_extract_numbers(merged, name, source=source) for name in DEFOCUS)
     voltage, cs, contrast = (_extract_numbers(merged, name, source=source) for name in MICROSCOPE)
-    _check_microscope(voltage, contrast, source=source)
     has_phase = "rlnPhaseShift" in merged.columns
     phase = _extract_numbers(merged, "rlnPhaseShift", source=source) if has_phase else torch.zeros_like(u)
     return Optics(
@@ -118,14 +139,14 @@ def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str
     Raises
     ------
     InputError
-        If only some angles are there, or origins are in pixels of unknown size.
+        If only some angles or one origin are there, or origins are in pixels of unknown size.
     """
     if not any(name in merged.columns for name in EULER_COLUMNS):
         return None
     euler = torch.stack([_extract_numbers(merged, name, source=source) for name in EULER_COLUMNS], dim=-1)
-    if all(name in merged.columns for name in ORIGIN_COLUMNS):
+    if any(name in merged.columns for name in ORIGIN_COLUMNS):
         names, scale = ORIGIN_COLUMNS, 1.0
-    elif all(name in merged.columns for name in PIXEL_ORIGIN_COLUMNS):
+    elif any(name in merged.columns for name in PIXEL_ORIGIN_COLUMNS):
         names, scale = PIXEL_ORIGIN_COLUMNS, pixel_size
     else:
         return Poses(euler_to_rotation(torch.deg2rad(euler)), torch.zeros(len(merged), 2, dtype=torch.float64))
@@ -137,8 +158,8 @@ def extract_poses(merged: pd.DataFrame, *, pixel_size: float | None, source: str
 
 def extract_mode_numbers(merged: pd.DataFrame) -> tuple[int, ...]:
     """Return the numbers of the modes that the file has amplitudes of."""
-    found = [name.removeprefix(AMPLITUDE_PREFIX) for name in merged.columns if name.startswith(AMPLITUDE_PREFIX)]
-    return tuple(int(number) for number in found if number.isdigit())
+    found = (_AMPLITUDE.fullmatch(name) for name in merged.columns)
+    return tuple(int(match[1]) for match in found if match)
 
 
 def extract_amplitudes(
@@ -165,24 +186,28 @@ def _find_pixel_sizes(merged: pd.DataFrame, *, source: str) -> np.ndarray | None
 
 def _extract_numbers(merged: pd.DataFrame, name: str, *, source: str) -> Float[Tensor, "rows"]:
     if name not in merged.columns:
-        raise InputError(f"{source} lacks the column {name}: add it (a CTF needs {', '.join(DEFOCUS + MICROSCOPE)}).")
-    return torch.from_numpy(parse_numbers(merged[name], source=source))
-
-
-def _check_microscope(voltage: Float[Tensor, "rows"], contrast: Float[Tensor, "rows"], *, source: str) -> None:
-    wrong = (voltage <= 0) | (contrast < 0) | (contrast > 1)
-    if wrong.any():
-        row = int(wrong.nonzero()[0, 0])
+        needs = next((names for names in SETS if name in names), [name])
+        raise InputError(f"{source} lacks the column {name}: add it ({', '.join(needs)} go together).")
+    values = parse_numbers(merged[name], source=source)
+    low, high, unit = RANGES.get(name, (-np.inf, np.inf, ""))
+    wrong = np.flatnonzero((values < low) | (values > high))
+    if len(wrong):
+        row = int(wrong[0])
         raise InputError(
-            f"{source}, particle {row + 1}: {MICROSCOPE[0]} is {voltage[row]:g} (kV, wanted above 0) and "
-            f"{MICROSCOPE[2]} {contrast[row]:g} (wanted 0 to 1): correct them."
+            f"{source}, particle {row + 1}: {name} is {values[row]:.10g}, wanted {low:g} to {high:g} ({unit}): correct it."
         )
+    return torch.from_numpy(values)
 
 
 def _extract_flag(merged: pd.DataFrame, name: str, *, source: str) -> bool:
     if name not in merged.columns:
         return False
-    values = np.unique(parse_numbers(merged[name], source=source))
+    flags = parse_numbers(merged[name], source=source)
+    wrong = np.flatnonzero((flags != 0) & (flags != 1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(f"{source}, particle {row + 1}: {name} is {flags[row]:g}, wanted 0 or 1: correct it.")
+    values = np.unique(flags)
     if len(values) > 1:
         raise InputError(f"{source} mixes {name} 0 and 1: split the file, for such sets cannot be read together.")
     return bool(values[0])

@@ -7,6 +7,7 @@ import torch
 
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status
+from deephemnma.io.metadata.number import parse_numbers
 from deephemnma.io.metadata.particle_tables import ORIGIN_COLUMNS
 from deephemnma.io.metadata.reader import read_particle_tables
 from deephemnma.io.metadata.relion import SCORE, STATUS
@@ -46,7 +47,7 @@ def read_star_estimates(path: Path | str, *, pixel_size: float | None = None) ->
         raise InputError(f"{path} has no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi): there is no pose to take.")
     numbers = extract_mode_numbers(merged)
     n_images, n_parameters = len(merged), len(numbers) + 5
-    score = merged[SCORE].to_numpy(dtype=float, copy=True) if SCORE in merged.columns else [torch.nan] * n_images
+    score = parse_numbers(merged[SCORE], source=source, may_be_nan=True) if SCORE in merged.columns else [torch.nan] * n_images
     status = merged[STATUS] if STATUS in merged.columns else [Status.GIVEN] * n_images
     return Estimates(
         names=tuple(tables.names),

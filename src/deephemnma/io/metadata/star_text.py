@@ -16,7 +16,11 @@ from deephemnma.io.packed import read_text
 
 ROWS_AT_ONCE = 50_000
 """Their values are apart in memory before they become columns."""
-_VALUE = re.compile(r"""'([^']*)'(?!\S)|"([^"]*)"(?!\S)|(\S+)""")
+LONGEST_LINE = 1_000_000
+MOST_TABLES = 10_000
+BLANKS = " \t\v\f"
+"""Those of ASCII alone divide values: other blanks stand within names."""
+_VALUE = re.compile(r"""'([^']*)'(?!\S)|"([^"]*)"(?!\S)|(\S+)""", re.ASCII)
 _VERSION = re.compile(r"# version (\d+)")
 
 Numbered = tuple[int, str]
@@ -37,9 +41,12 @@ def read_star_blocks(path: Path) -> dict[str, pd.DataFrame]:
 def parse_star(text: str, *, source: str) -> dict[str, pd.DataFrame]:
     """Return the tables of the `text` of a STAR file; see :func:`read_star_blocks`."""
     lines = text.split("\n")
+    _check_lengths(lines, source=source)
     heads = [number for number, line in enumerate(lines) if _is_head(line)]
     if not heads:
         raise InputError(f"{source} is not a star file: no line of it begins a table (data_...).")
+    if len(heads) > MOST_TABLES:
+        raise InputError(f"{source} has {len(heads):,} tables (data_...): give a star file of particles.")
     blocks: dict[str, pd.DataFrame] = {}
     for head, end in zip(heads, [*heads[1:], len(lines)], strict=True):
         name = lines[head].split()[0].removeprefix("data_")
@@ -53,6 +60,15 @@ def read_version(path: Path) -> str | None:
     """Return the version of RELION's star format that a file names (30001 from 3.1, 50001 from 5), or None."""
     found = _VERSION.search(read_text(path, what="a star file")[:4096])
     return found[1] if found else None
+
+
+def _check_lengths(lines: Sequence[str], *, source: str) -> None:
+    number = next((number for number, line in enumerate(lines, start=1) if len(line) > LONGEST_LINE), None)
+    if number is not None:
+        raise InputError(
+            f"{source}, line {number}, has {len(lines[number - 1]):,} characters, more than any row of a table: give a "
+            "star file of particles."
+        )
 
 
 def _is_head(line: str) -> bool:
@@ -75,7 +91,7 @@ def _parse_block(lines: Sequence[str], start: int, end: int, *, source: str) -> 
         if not line.startswith("_"):
             content = _chain((number, line), content)
             break
-        names.append(line.split()[0].removeprefix("_"))
+        names.append(_take_name(line, number, source))
     _check_names(names, source)
     return _parse_rows(content, names, source=source)
 
@@ -83,7 +99,7 @@ def _parse_block(lines: Sequence[str], start: int, end: int, *, source: str) -> 
 def _number_content(lines: Sequence[str], start: int, end: int) -> Iterator[Numbered]:
     """Yield the lines that hold anything but a comment, without the blanks around."""
     for number in range(start, end):
-        line = lines[number].strip()
+        line = lines[number].strip(BLANKS)
         if line and not line.startswith("#"):
             yield number + 1, line
 
@@ -95,19 +111,29 @@ def _chain(first: Numbered, rest: Iterator[Numbered]) -> Iterator[Numbered]:
 
 def _parse_pairs(content: list[Numbered], source: str) -> pd.DataFrame:
     pairs = [_split(line) for _, line in content]
-    wrong = next((row for row, values in enumerate(pairs) if len(values) < 2 or values[0][:1] != "_"), None)
-    if wrong is not None:
-        number, line = content[wrong]
-        raise InputError(f"{source}, line {number}: wanted a name and its value (_name value), found {line[:60]!r}.")
-    names = [values[0].removeprefix("_") for values in pairs]
+    for (number, line), values in zip(content, pairs, strict=True):
+        if len(values) < 2 or not values[0].startswith("_") or values[1].startswith("#"):
+            raise InputError(
+                f"{source}, line {number}: wanted a name and its value (_name value), found {line[:60]!r}; the columns "
+                "of a table stand behind a line loop_."
+            )
+    names = [_take_name(line, number, source) for number, line in content]
     _check_names(names, source)
     return pd.DataFrame([[values[1] for values in pairs]], columns=names, dtype="str")
 
 
 def _check_names(names: list[str], source: str) -> None:
-    repeated = [name for number, name in enumerate(names) if name in names[:number]]
-    if repeated:
-        raise InputError(f"{source} has the column {repeated[0]} twice: remove one.")
+    seen: set[str] = set()
+    repeated = next((name for name in names if name in seen or seen.add(name)), None)
+    if repeated is not None:
+        raise InputError(f"{source} has the column {repeated} twice: remove one.")
+
+
+def _take_name(line: str, number: int, source: str) -> str:
+    name = line.split()[0].removeprefix("_")
+    if not name:
+        raise InputError(f"{source}, line {number}: a column that has no name, found {line[:60]!r}; name it (_name).")
+    return name
 
 
 def _parse_rows(content: Iterator[Numbered], names: list[str], *, source: str) -> pd.DataFrame:
@@ -115,6 +141,10 @@ def _parse_rows(content: Iterator[Numbered], names: list[str], *, source: str) -
     while chunk := list(islice(content, ROWS_AT_ONCE)):
         rows = [_split(line) for _, line in chunk]
         for row, values in enumerate(rows):
+            if values[0] == "loop_" and len(values) == 1:
+                raise InputError(
+                    f"{source}, line {chunk[row][0]}: a second loop_; begin each table with a line data_... of its own."
+                )
             if len(values) != len(names):
                 raise InputError(
                     f"{source}: row {done + row + 1} (line {chunk[row][0]}) has {len(values)} values, but there are "
@@ -129,6 +159,6 @@ def _parse_rows(content: Iterator[Numbered], names: list[str], *, source: str) -
 
 def _split(line: str) -> list[str]:
     """Return the values of a line; those in quotes may hold blanks."""
-    if "'" not in line and '"' not in line:
+    if "'" not in line and '"' not in line and line.isascii():
         return line.split()
     return [single or double or plain for single, double, plain in _VALUE.findall(line)]

@@ -10,7 +10,7 @@ import pandas as pd
 from deephemnma.core.error import InputError
 from deephemnma.io.stack.layout import StackLayout
 from deephemnma.io.stack.location import check_datadir, find_stack, tell_missing
-from deephemnma.io.stack.reader import StackReader, read_stack_layout
+from deephemnma.io.stack.reader import read_images, read_stack_layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +25,11 @@ class ImageIndex:
         Number of its image there, from 0.
     layouts
         The stacks.
-    reader
-        Of the stacks.
     """
 
     stacks: np.ndarray
     indices: np.ndarray
     layouts: list[StackLayout]
-    reader: StackReader
 
     @property
     def box_sizes(self) -> np.ndarray:
@@ -46,11 +43,11 @@ class ImageIndex:
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return the images of particles `rows`, all of one box, as float32."""
-        return self.reader.read(self.stacks[rows], self.indices[rows])
+        return read_images(self.layouts, self.stacks[rows], self.indices[rows])
 
     def select(self, rows: np.ndarray) -> "ImageIndex":
         """Return the index of particles `rows`."""
-        return ImageIndex(self.stacks[rows], self.indices[rows], self.layouts, self.reader)
+        return ImageIndex(self.stacks[rows], self.indices[rows], self.layouts)
 
 
 def make_image_index(
@@ -83,7 +80,7 @@ def make_image_index(
     layouts = [read_stack_layout(place) for place in places]
     _check_indices(indices, stacks, layouts, names=names, table_path=table_path)
     _check_repeats(indices, stacks, places, names=names, table_path=table_path)
-    return ImageIndex(stacks, indices, layouts, StackReader(layouts))
+    return ImageIndex(stacks, indices, layouts)
 
 
 def _check_indices(

@@ -1,6 +1,7 @@
 """Where each image of a stack begins, and how its pixels are stored: all that reading needs to know."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +42,33 @@ class StackLayout:
     offset: int
     label_bytes: int = 0
 
-    @property
+    @cached_property
     def item(self) -> np.dtype:
         """One image with its label."""
         pixels = (self.dtype, (self.box_size, self.box_size))
         size = self.label_bytes + self.dtype.itemsize * self.box_size**2
         return np.dtype({"names": ["pixels"], "formats": [pixels], "offsets": [self.label_bytes], "itemsize": size})
 
-    def map(self) -> np.ndarray:
-        """Return the pixels (images, box, box) as a memory map."""
-        return np.memmap(self.path, dtype=self.item, mode="r", offset=self.offset, shape=(self.count,))["pixels"]
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Return the pixels of images `indices` (from 0) as they are stored (images, box, box).
+
+        Plain reads rather than a memory map: where few images each of thousands of stacks are wanted, a map costs more
+        than its pages, and where its file is cut short meanwhile, it ends the process.
+
+        Raises
+        ------
+        InputError
+            If the file has become shorter.
+        """
+        items = np.empty(len(indices), dtype=self.item)
+        starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+        with open(self.path, "rb", buffering=0) as file:
+            for start, stop in zip(starts, [*starts[1:], len(indices)], strict=True):
+                file.seek(self.offset + int(indices[start]) * self.item.itemsize)
+                target = items[start:stop].view(np.uint8)
+                if file.readinto(target) != target.nbytes:
+                    raise InputError(f"{self.path} has become shorter while it was read: copy it again.")
+        return items["pixels"]
 
     def check(self) -> "StackLayout":
         """Return the layout if the file can be what it says.

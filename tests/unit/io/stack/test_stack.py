@@ -11,7 +11,7 @@ from PIL import Image
 
 from deephemnma.core.error import InputError
 from deephemnma.io.stack.location import advise, find_stack
-from deephemnma.io.stack.reader import StackReader, read_stack_layout
+from deephemnma.io.stack.reader import read_images, read_stack_layout
 from deephemnma.io.stack.unpacking import CACHE_VARIABLE
 
 COUNT, BOX = 3, 6
@@ -24,7 +24,7 @@ def values() -> np.ndarray:
 
 def read_all(path: Path) -> np.ndarray:
     layout = read_stack_layout(path)
-    return StackReader([layout]).read(np.zeros(layout.count, dtype=int), np.arange(layout.count))
+    return read_images([layout], np.zeros(layout.count, dtype=int), np.arange(layout.count))
 
 
 def write_mrc(path: Path, values: np.ndarray, *, order: str = "<") -> Path:
@@ -144,3 +144,16 @@ def test_the_likely_fix_is_said(tmp_path):
     told = advise("/other/disk/images/a.mrcs", table_path=tmp_path / "job/tables/p.star")
     assert told == f"it may be {tmp_path}/job/images/a.mrcs; name its folder (--datadir {tmp_path}/job/images)."
     assert "give the folder" in advise("b.mrcs", table_path=tmp_path / "job/p.star")
+
+
+def test_images_come_in_any_order_and_repeated(tmp_path, values):
+    layout = read_stack_layout(write_spider(tmp_path / "a.stk", values))
+    order = np.array([2, 0, 1, 2, 2, 1])
+    assert np.array_equal(layout.read(order), values[order])
+
+
+def test_a_stack_that_shrinks_while_it_is_read_is_told(tmp_path, values):
+    layout = read_stack_layout(write_mrc(tmp_path / "a.mrcs", values))
+    layout.path.write_bytes(layout.path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="has become shorter"):
+        layout.read(np.array([2]))
