@@ -12,7 +12,7 @@ def test_reading_is_measured_beside_a_plain_copy(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARK), "--images", "300", "--box-size", "16", "--rows", "500"]
     subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, check=True)
     images = json.loads((tmp_path / "reading.json").read_text())["rows"]
-    assert [row["method"].partition(",")[0] for row in images][0] == "plain copy in order"
+    assert images[0]["method"].startswith("plain copy in order")
     assert len(images) == 4
     assert all(row["images/s"] > 0 and row["own memory (MiB)"] < 100 for row in images)
     (table,) = json.loads((tmp_path / "reading_tables.json").read_text())["rows"]
