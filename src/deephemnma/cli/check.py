@@ -1,6 +1,6 @@
 """`deephemnma check`."""
 
-from deephemnma.cli.console import show_progress, tell
+from deephemnma.cli.console import repeat_options, show_progress, tell
 from deephemnma.cli.option import Flat
 from deephemnma.core.error import InputError
 from deephemnma.settings.stage.check import CheckOptions
@@ -16,4 +16,5 @@ def check(settings: Flat[CheckOptions]) -> None:
     print("\n".join(report.lines))
     if report.fault:
         raise InputError(report.fault)
-    print(f"Next: deephemnma preflight --particles {settings.particles} --reference REF --modes 7-9 -o preflight")
+    options = repeat_options(settings)
+    print(f"Next: deephemnma preflight {options['particles']} {options['reference']} -o preflight")

@@ -46,10 +46,10 @@ def run_and_report(
     proposal = manifest.summary.get("proposal")
     told = {"proposal": "MODES" if proposal == "none" else proposal}
     print(f"{manifest.stage}: {manifest.wall_seconds:.0f} s ({manifest.cpu_seconds:.0f} CPU s), results in {folder}")
-    print(f"Next: {advice.format(output=quote(str(folder)), **_repeat_options(settings), **told)}")
+    print(f"Next: {advice.format(output=quote(str(folder)), **repeat_options(settings), **told)}")
 
 
-def _repeat_options(settings: Any) -> dict[str, str]:
+def repeat_options(settings: Any) -> dict[str, str]:
     """Return the options that the next command needs as well, as they are written on the command line."""
     options = {"particles": "--particles STAR", "estimates": "--estimates ESTIMATES"}
     options["reference"], options["molecule"] = "--reference REF --modes 7-9", "REF"
