@@ -40,6 +40,7 @@ def measure_formation(
     source: ImageSource,
     *,
     settings: EstimateSettings,
+    noise: NoiseModel | None = None,
     aligner: Aligner | None = None,
     device: torch.device | str = "cpu",
 ) -> ImageFormation:
@@ -54,6 +55,8 @@ def measure_formation(
     ----------
     model, modes, source, settings, device
         As in :func:`~deephemnma.alignment.assembly.make_search_aligner`.
+    noise
+        Of these images, where that was measured already; else it is read off their corners.
     aligner
         That function's, whatever its formation, where there is one already: it saves building another bank.
         ``dataclasses.replace(aligner, formation=...)`` of it aligns with what was measured.
@@ -64,7 +67,7 @@ def measure_formation(
         If no pilot image can be used.
     """
     extent = model.radius + settings.shift_range + settings.amplitude_range * min(modes.n_modes, 1)
-    corners = estimate_noise(source, radius=extent)
+    corners = estimate_noise(source, radius=extent) if noise is None else noise
     blind = ImageFormation(contrast=0.0, noise=corners)
     if aligner is None:
         aligner = make_search_aligner(model, modes, source, settings=settings, formation=blind, device=device)

@@ -6,7 +6,7 @@ from deephemnma.settings.stage.prepare import PrepareStage
 
 
 def prepare(settings: Flat[PrepareStage], *, output: Output) -> None:
-    """Phase-flip, crop and normalise particles."""
+    """Bring particles to one box and pixel size, recentre, phase-flip, normalise them, and measure their noise."""
     from deephemnma.pipeline.prepare import run_prepare
 
     run_and_report(

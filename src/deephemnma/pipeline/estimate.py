@@ -13,7 +13,7 @@ from deephemnma.alignment.pilot import measure_formation
 from deephemnma.core.estimates import Estimates
 from deephemnma.distributed.device import choose_device
 from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
-from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.formation import FORMATION_FILE, find_noise, read_formation, write_formation
 from deephemnma.pipeline.likelihood import check_likelihood, summarize_likelihood
 from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import load_particles, write_results
@@ -58,7 +58,12 @@ def _estimate(settings: EstimateStage, stage: StageFolder) -> dict[str, Any]:
     if not formation.exists():
         with track_progress("contrast and noise", 1) as advance:
             measured = measure_formation(
-                reference.model, reference.modes, particles, settings=settings.search, device=device
+                reference.model,
+                reference.modes,
+                particles,
+                settings=settings.search,
+                noise=find_noise(settings.particles, particles),
+                device=device,
             )
             write_formation(formation, measured)
             advance(1)

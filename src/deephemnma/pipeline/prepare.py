@@ -1,34 +1,47 @@
 """The stage `prepare`."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from deephemnma.core.error import InputError
-from deephemnma.core.fourier import fourier_crop, fourier_transform, inverse_fourier_transform, make_frequencies
-from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.imaging.contrast import measure_contrast
+from deephemnma.imaging.noise_estimation import estimate_noise
+from deephemnma.imaging.normalization import make_background
+from deephemnma.io.atomic import write_beside
 from deephemnma.io.metadata.relion import write_particle_star
-from deephemnma.io.particles import ParticleStack
-from deephemnma.io.stack.writer import StackWriter
-from deephemnma.pipeline.particles import PARTICLES_FILE, load_particles
-from deephemnma.pipeline.progress import track_progress
+from deephemnma.io.particles import ParticleSet, read_particles
+from deephemnma.pipeline.formation import NOISE_FILE, write_noise
+from deephemnma.pipeline.image_preparation import Recipe
+from deephemnma.pipeline.particles import PARTICLES_FILE, load_particle_sets
+from deephemnma.pipeline.prepared_block import Part, make_block_maker
+from deephemnma.pipeline.prepared_table import count_moves, make_prepared_tables, name_groups
+from deephemnma.pipeline.progress import announce, track_progress
+from deephemnma.pipeline.report.noise_figure import draw_noise
+from deephemnma.pipeline.stack_blocks import run_stack_blocks
 from deephemnma.pipeline.stage import StageFolder, run_stage
+from deephemnma.pipeline.target_grid import Grid, choose_grid, get_grid
 from deephemnma.settings.stage.prepare import PrepareStage
 
-BLOCK = 64
+STACK_FILE, NOISE_PICTURE = "particles.mrcs", "noise.png"
+LARGEST_BLOCK, BLOCK_PIXELS = 256, 2**23
+"""Images of a block, and stored pixels (of the largest box) that it has at the most: some 32 MB of them."""
 DEFAULT_RADIUS = 0.45
-STALE_COLUMNS = ("rlnOriginX", "rlnOriginY", "rlnPixelSize", "rlnDetectorPixelSize", "rlnMagnification")
-"""Columns of old star files in units of the old pixel; the reader has put their values in A beside them."""
+"""Of the particle, share of the field of view."""
+IMAGES_FOR_CONTRAST, BLOCK_FOR_CONTRAST = 200, 32
+PICTURE_DPI = 150
 
 
 def run_prepare(settings: PrepareStage, *, output: Path | str) -> Path:
-    """Phase-flip, crop and normalise particles, block by block.
+    """Bring particles to one box and pixel size, recentre, phase-flip, normalise them, and measure their noise.
 
-    Writes `particles.mrcs` and `particles.star`, which keeps every row and column that is not about the old pixels.
+    Writes `particles.mrcs`, `particles.star` (every row and column that is not about the old pixels), `noise.json` (the
+    spectrum of the noise of each optics group, from which `estimate` and `refine` start) and its picture `noise.png`.
 
     Parameters
     ----------
@@ -46,75 +59,100 @@ def run_prepare(settings: PrepareStage, *, output: Path | str) -> Path:
 
 
 def _prepare(settings: PrepareStage, stage: StageFolder) -> dict[str, Any]:
-    particles = load_particles(settings.particles, datadir=settings.datadir)
-    if settings.phase_flip and (particles.optics is None or particles.optics.phase_flipped):
-        reason = "have no CTF" if particles.optics is None else "are phase-flipped already"
+    sets = load_particle_sets(settings.particles, datadir=settings.datadir)
+    grid = choose_grid(settings, sets)
+    radius = DEFAULT_RADIUS * grid.width if settings.radius is None else settings.radius
+    parts = _make_parts(settings, sets, grid, radius=radius)
+    count = sum(len(each.rows) for each in sets)
+    scales = ", ".join(f"{len(each.rows):,} of {get_grid(each)}" for each in sets)
+    announce(f"Particles: {scales}; to be of {grid}.")
+    counts = run_stack_blocks(
+        stage,
+        stage.path / STACK_FILE,
+        count=count,
+        block_size=max(1, min(LARGEST_BLOCK, BLOCK_PIXELS // max(get_grid(each).box_size for each in sets) ** 2)),
+        grid=grid,
+        float16=settings.float16,
+        prepare=partial(make_block_maker, parts),
+        workers=settings.workers,
+        label="prepared images",
+    )
+    tables = make_prepared_tables(
+        sets, grid, stack=stage.path / STACK_FILE, moves=[part.moves for part in parts], flip=settings.phase_flip
+    )
+    write_particle_star(stage.path / PARTICLES_FILE, table=tables.particles, optics_table=tables.optics)
+    summary = {
+        "images": count,
+        "groups": len(tables.optics),
+        "box (pixels)": grid.box_size,
+        "pixel size (A)": grid.pixel_size,
+        "bad images": counts["bad"],
+    }
+    if settings.recenter:
+        summary["moved images"] = sum(int((part.moves != 0).any(1).sum()) for part in parts)
+    return summary | {"contrast": _look_at_result(stage, radius=radius)}
+
+
+def _make_parts(settings: PrepareStage, sets: Sequence[ParticleSet], grid: Grid, *, radius: float) -> tuple[Part, ...]:
+    background = _make_background(grid, radius)
+    flips = _choose_flips(settings, sets)
+    return tuple(
+        Part(
+            each.rows,
+            each.particles,
+            Recipe(
+                source=get_grid(each),
+                target=grid,
+                background=background,
+                phase_flip=flip,
+                invert_contrast=settings.invert_contrast,
+                ramp=settings.ramp,
+                normalize=settings.normalize,
+            ),
+            count_moves(each.particles, source=settings.particles) if settings.recenter else None,
+        )
+        for each, flip in zip(sets, flips, strict=True)
+    )
+
+
+def _make_background(grid: Grid, radius: float) -> Bool[Tensor, "box box"]:
+    background = make_background(grid.box_size, radius / grid.pixel_size)
+    if not background.any():
+        raise InputError(f"--radius {radius:g} A leaves no background in a box of {grid.width:.1f} A: make it smaller.")
+    return background
+
+
+def _choose_flips(settings: PrepareStage, sets: Sequence[ParticleSet]) -> list[bool]:
+    """Return for each set whether its images are to be flipped: those that are so already are left alone."""
+    optics = [each.particles.optics for each in sets]
+    flipped = [each is not None and each.phase_flipped for each in optics]
+    if not settings.phase_flip:
+        if any(flipped) and not all(flipped):
+            raise InputError(
+                f"Some images of {settings.particles} are phase-flipped and some are not, which cannot go into one "
+                "set: give --phase-flip, for the others to be flipped as well."
+            )
+        return [False] * len(sets)
+    if all(flipped) or None in optics:
+        reason = "have no CTF" if None in optics else "are phase-flipped already"
         raise InputError(f"--phase-flip was asked for, but the particles of {settings.particles} {reason}.")
-    box_size = _choose_box(settings, particles)
-    pixel_size = particles.pixel_size * particles.box_size / box_size
-    background = make_background(box_size, pixel_size=pixel_size, radius=settings.radius)
-    stack = stage.path / "particles.mrcs"
-    with (
-        StackWriter(stack, box_size=box_size, pixel_size=pixel_size, count=len(particles)) as writer,
-        track_progress("prepared images", len(particles)) as advance,
-    ):
-        for ids in particles.iterate_blocks(BLOCK):
-            images = _transform(particles, ids, box_size=box_size, flip=settings.phase_flip)
-            writer.write(normalize(images, background) if settings.normalize else images)
-            advance(len(ids))
-    _write_star(settings, particles, stack, box_size=box_size, pixel_size=pixel_size)
-    return {"images": len(particles), "box (pixels)": box_size, "pixel size (A)": pixel_size}
+    return [not each for each in flipped]
 
 
-def make_background(box_size: int, *, pixel_size: float, radius: float | None) -> Tensor:
-    """Return the mask of the pixels beyond `radius` (A) of the centre."""
-    radius = DEFAULT_RADIUS * box_size * pixel_size if radius is None else radius
-    axis = (torch.arange(box_size) - box_size // 2) * pixel_size
-    mask = torch.hypot(axis[:, None], axis[None, :]) > radius
-    if not mask.any():
-        raise InputError(
-            f"--radius {radius:g} A leaves no background in a box of {box_size * pixel_size:.1f} A: make it smaller."
+def _look_at_result(stage: StageFolder, *, radius: float) -> str:
+    """Measure the noise of the new images, write and draw it; return what their contrast is, in words."""
+    particles = read_particles(stage.path / PARTICLES_FILE)
+    with track_progress("noise", 1) as advance:
+        noise = estimate_noise(particles, radius=radius)
+        write_noise(stage.path / NOISE_FILE, noise)
+        with write_beside(stage.path / NOISE_PICTURE) as path:
+            draw_noise(noise, groups=name_groups(particles)).savefig(path, dpi=PICTURE_DPI)
+        advance(1)
+    ids = torch.linspace(0, len(particles) - 1, min(IMAGES_FOR_CONTRAST, len(particles))).round().long()
+    contrast = measure_contrast(torch.cat([particles[block] for block in ids.split(BLOCK_FOR_CONTRAST)]))
+    if contrast.is_certain and contrast.difference < 0:
+        announce(
+            "Note: protein looks dark in the prepared images; it should be white. If it was dark in the stored ones, "
+            "prepare them with --invert-contrast."
         )
-    return mask
-
-
-def normalize(images: Float[Tensor, "images box box"], background: Tensor) -> Float[Tensor, "images box box"]:
-    """Make the background of each image mean 0 and standard deviation 1; a flat image stays flat."""
-    outside = images[:, background]
-    deviation = outside.std(dim=1, correction=0)
-    deviation = torch.where(deviation > 0, deviation, 1)
-    return (images - outside.mean(dim=1)[:, None, None]) / deviation[:, None, None]
-
-
-def _choose_box(settings: PrepareStage, particles: ParticleStack) -> int:
-    wanted = settings.box_size or particles.box_size
-    if settings.pixel_size is not None:
-        wanted = 2 * round(particles.box_size * particles.pixel_size / settings.pixel_size / 2)
-    if not 16 <= wanted <= particles.box_size:
-        raise InputError(
-            f"The images have {particles.box_size} pixels of {particles.pixel_size:g} A; cropping to {wanted} is not "
-            "possible: give a --box-size from 16 to that, or a greater --pixel-size."
-        )
-    return wanted
-
-
-def _transform(particles: ParticleStack, ids: Tensor, *, box_size: int, flip: bool) -> Float[Tensor, "images box box"]:
-    if not flip and box_size == particles.box_size:
-        return particles[ids]
-    transforms = fourier_transform(particles[ids])
-    if flip:
-        frequencies = make_frequencies(particles.box_size, particles.pixel_size)
-        transforms = transforms * compute_ctf(particles.optics.select(ids).to("cpu"), frequencies).sign()
-    return inverse_fourier_transform(fourier_crop(transforms, box_size=box_size), box_size=box_size)
-
-
-def _write_star(
-    settings: PrepareStage, particles: ParticleStack, stack: Path, *, box_size: int, pixel_size: float
-) -> None:
-    table = particles.table.drop(columns=[name for name in STALE_COLUMNS if name in particles.table.columns])
-    names = [f"{number:06d}@{stack}" for number in range(1, len(particles) + 1)]
-    table = table.assign(rlnImageName=names, rlnImageOriginalName=pd.Series(particles.names, index=table.index))
-    optics = particles.optics_table.assign(rlnImagePixelSize=pixel_size, rlnImageSize=box_size)
-    if settings.phase_flip:
-        optics = optics.assign(rlnCtfDataArePhaseFlipped=1)
-    write_particle_star(stack.with_name(PARTICLES_FILE), table=table, optics_table=optics)
+    return contrast.describe()

@@ -20,7 +20,7 @@ from deephemnma.io.file_kind import find_suffix
 from deephemnma.io.particles import ParticleStack
 from deephemnma.io.table import read_estimates, select_modes, write_estimates
 from deephemnma.pipeline.blocks import EstimateIds, choose_block_size, run_blocks
-from deephemnma.pipeline.formation import FORMATION_FILE, read_formation, write_formation
+from deephemnma.pipeline.formation import FORMATION_FILE, find_noise, read_formation, write_formation
 from deephemnma.pipeline.likelihood import check_likelihood, summarize_likelihood
 from deephemnma.pipeline.memory import plan_alignment
 from deephemnma.pipeline.particles import (
@@ -96,7 +96,10 @@ def _refine(settings: RefineStage, stage: StageFolder) -> dict[str, Any]:
 
 def _measure(settings: RefineStage, reference: Reference, device: torch.device) -> ImageFormation:
     particles = load_particles(settings.particles, datadir=settings.datadir)
-    return measure_formation(reference.model, reference.modes, particles, settings=settings.search, device=device)
+    noise = find_noise(settings.particles, particles)
+    return measure_formation(
+        reference.model, reference.modes, particles, settings=settings.search, noise=noise, device=device
+    )
 
 
 def _load_given(settings: RefineStage, reference: Reference, particles: ParticleStack) -> Estimates:

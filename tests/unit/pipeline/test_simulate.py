@@ -1,4 +1,4 @@
-"""Simulated images obey what was asked for; prepared ones keep it."""
+"""Simulated images obey what was asked for."""
 
 import json
 import math
@@ -20,13 +20,11 @@ from deephemnma.metrics.angle import compute_axis_angle
 from deephemnma.pipeline.conformation import describe_still, make_draw
 from deephemnma.pipeline.formation import read_formation
 from deephemnma.pipeline.modes import run_modes
-from deephemnma.pipeline.prepare import run_prepare
 from deephemnma.pipeline.reference import load_reference, read_or_compute_modes
 from deephemnma.pipeline.simulate import run_simulate
 from deephemnma.settings.molecule import MoleculeOptions
 from deephemnma.settings.network import NetworkOptions
 from deephemnma.settings.stage.modes import AnimationOptions, ModesStage
-from deephemnma.settings.stage.prepare import PrepareStage
 from deephemnma.settings.stage.reference import ReferenceOptions
 from deephemnma.settings.stage.simulate import ConformationOptions, ImageOptions, SimulateStage
 from deephemnma.settings.structure import StructureOptions
@@ -195,44 +193,6 @@ def test_frames_of_a_trajectory_are_measured_along_the_modes(modes: Path, tmp_pa
     short = ConformationOptions(distribution="models", models=tmp_path / "short.cif")
     with pytest.raises(InputError, match="have 50 sites, the reference has 214"):
         simulate(modes, tmp_path / "t", count=4, conformation=short)
-
-
-def test_prepared_images_are_cropped_flipped_and_normal(modes: Path, tmp_path: Path) -> None:
-    folder = simulate(modes, tmp_path / "s", count=40, image={"box_size": 64, "pixel_size": 1.3, "snr": 0.5})
-    out = run_prepare(PrepareStage(folder, pixel_size=2.6, phase_flip=True), output=tmp_path / "p")
-    before, after = read_particles(folder / "particles.star"), read_particles(out / "particles.star")
-    assert (after.box_size, after.pixel_size) == (32, pytest.approx(2.6))
-    assert after.optics.phase_flipped
-    assert list(after.table["rlnImageOriginalName"]) == list(before.names)
-    images = after[torch.arange(40)]
-    axis = (torch.arange(32) - 16) * 2.6
-    outside = images[:, torch.hypot(axis[:, None], axis) > 0.45 * 83.2]
-    assert torch.allclose(outside.mean(dim=1), torch.zeros(40), atol=1e-4)
-    assert torch.allclose(outside.std(dim=1, correction=0), torch.ones(40), atol=1e-4)
-    truth = read_estimates(folder / "truth.parquet")
-    reference = load_reference(ReferenceOptions(modes))
-    clean = project_images(
-        reference.model, reference.modes, truth.poses, truth.amplitudes, optics=after.optics, **SMALL
-    )
-    pairs = torch.stack((images.flatten(1), clean.flatten(1)), dim=1)
-    correlations = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs])
-    assert correlations.mean() > 0.5
-    with pytest.raises(InputError, match="phase-flipped already"):
-        run_prepare(PrepareStage(out, phase_flip=True), output=tmp_path / "q")
-    with pytest.raises(InputError, match="cropping to 128 is not possible"):
-        run_prepare(PrepareStage(out, box_size=128), output=tmp_path / "r")
-
-
-def test_a_flat_image_passes_through(modes: Path) -> None:
-    from deephemnma.pipeline.prepare import make_background, normalize
-
-    background = make_background(16, pixel_size=1.0, radius=None)
-    images = torch.stack((torch.full((16, 16), 3.0), torch.randn(16, 16, generator=torch.Generator().manual_seed(0))))
-    normal = normalize(images, background)
-    assert (normal[0] == 0).all()
-    assert normal[1][background].std(correction=0) == pytest.approx(1, abs=1e-5)
-    with pytest.raises(InputError, match="--radius 100"):
-        make_background(16, pixel_size=1.0, radius=100.0)
 
 
 def test_orientations_are_uniform(modes: Path, tmp_path: Path) -> None:
