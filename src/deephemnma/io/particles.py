@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.core.particle import ImageSource, Optics, Poses
-from deephemnma.io.metadata.number import parse_numbers
+from deephemnma.io.metadata.number import check_whole, parse_numbers
 from deephemnma.io.metadata.particle_tables import (
     BOX_SIZE,
     DIMENSIONS,
@@ -34,6 +34,7 @@ from deephemnma.io.metadata.relion_column import (
     merge_optics,
 )
 from deephemnma.io.stack.index import ImageIndex, make_image_index
+from deephemnma.io.stack.layout import LARGEST_SIDE
 
 PIXEL_TOLERANCE = 1e-4  # relative
 
@@ -190,6 +191,7 @@ def complete_tables(
         merged = merge_optics(tables)
         sizes = extract_pixel_sizes(merged, source=str(tables.path))
         boxes = parse_numbers(merged[BOX_SIZE], source=str(tables.path))
+        check_whole(boxes, source=str(tables.path), name=BOX_SIZE, least=1, most=LARGEST_SIDE)
         return _complete(tables, merged, pixel_sizes=sizes, box_sizes=boxes)
     return _find_and_complete(tables, datadir=datadir, pixel_size=pixel_size)[0]
 

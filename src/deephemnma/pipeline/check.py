@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deephemnma.core.error import InputError
 from deephemnma.imaging.bad_image import find_bad_images
@@ -21,7 +23,7 @@ from deephemnma.io.metadata.particle_tables import (
 )
 from deephemnma.io.metadata.relion_column import extract_optics, extract_pixel_sizes, extract_poses, merge_optics
 from deephemnma.io.particles import ParticleSet, open_particle_sets
-from deephemnma.io.stack.location import advise, check_datadir, find_stack
+from deephemnma.io.stack.location import advise, check_datadir, find_stack, shorten
 from deephemnma.io.stack.reader import read_stack_layout
 from deephemnma.pipeline.progress import track_progress
 from deephemnma.pipeline.supplement import read_supplemented
@@ -100,12 +102,19 @@ def _describe_stacks(tables: ParticleTables, settings: CheckOptions, report: Che
     where = f", in {', '.join(folders[:3])}{' ...' if len(folders) > 3 else ''}" if folders else ""
     lines = [f"  stacks: {len(places):,} of {len(counts):,} found{where}"]
     for name in missing[:SHOWN]:
-        lines.append(f"    not found: {name} ({counts[name]:,} particles); {advise(name, table_path=tables.path)}")
+        lines.append(
+            f"    not found: {shorten(name)} ({counts[name]:,} particles); {advise(name, table_path=tables.path)}"
+        )
     lines += [f"    damaged: {sentence}" for sentence in damaged[:SHOWN]]
     if missing:
-        report.fault = f"{len(missing)} of the {len(counts)} stacks that {tables.path} names were not found"
+        report.fault = (
+            f"{len(missing):,} of the {len(counts):,} stacks that {tables.path} names were not found, the first of "
+            f"them {shorten(missing[0])!r}: {advise(missing[0], table_path=tables.path)}"
+        )
     elif damaged:
-        report.fault = f"{len(damaged)} of the {len(counts)} stacks cannot be read"
+        report.fault = (
+            f"{len(damaged):,} of the {len(counts):,} stacks that {tables.path} names cannot be read: {damaged[0]}"
+        )
     return lines
 
 
@@ -138,8 +147,14 @@ def _look_at_images(tables: ParticleTables, settings: CheckOptions, report: Chec
     except InputError as error:
         report.fault = str(error)
         return
+    looked_at = bad = 0
     for each in sets:
-        report.lines.append(_describe_set(each, share=settings.sample / len(tables)))
+        images = _take_sample(each, share=settings.sample / len(tables))
+        found = find_bad_images(images)
+        report.lines.append(_describe_set(each, images, n_bad=int(found.sum())))
+        looked_at, bad = looked_at + len(images), bad + int(found.sum())
+    if 0 < looked_at == bad:
+        report.fault = f"{tables.path}: all {bad:,} images that were looked at are bad (NaN or flat): write them again"
     if len(sets) > 1:
         coarsest = max(each.particles.pixel_size for each in sets)
         report.lines.append(
@@ -148,14 +163,17 @@ def _look_at_images(tables: ParticleTables, settings: CheckOptions, report: Chec
         )
 
 
-def _describe_set(each: ParticleSet, *, share: float) -> str:
+def _take_sample(each: ParticleSet, *, share: float) -> Float[Tensor, "images box box"]:
+    """Return that share of the images, spread over the set."""
+    count = min(len(each.particles), round(share * len(each.particles)))
+    ids = torch.linspace(0, len(each.particles) - 1, count).round().long()
+    return torch.cat([each.particles[block] for block in ids.split(BLOCK)])
+
+
+def _describe_set(each: ParticleSet, images: Float[Tensor, "images box box"], *, n_bad: int) -> str:
     particles = each.particles
     scale = f"  {len(particles):,} images of {particles.box_size} pixels of {particles.pixel_size:.4g} A"
-    count = min(len(particles), round(share * len(particles)))
-    if count == 0:
+    if len(images) == 0:
         return scale
-    ids = torch.linspace(0, len(particles) - 1, count).round().long()
-    images = torch.cat([particles[block] for block in ids.split(BLOCK)])
-    bad = find_bad_images(images)
-    told = f"{scale}; of {count} looked at, {int(bad.sum())} are bad (NaN or flat)"
+    told = f"{scale}; of {len(images)} looked at, {n_bad} are bad (NaN or flat)"
     return f"{told}; {measure_contrast(images).describe()}"

@@ -18,7 +18,7 @@ from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Estimates, Status, make_estimates
 from deephemnma.core.particle import Poses
 from deephemnma.core.rotation import rotation_from_vector, rotation_to_euler
-from deephemnma.io.metadata.cryosparc_table import (
+from deephemnma.io.metadata.cryosparc_field import (
     INDEX,
     PIXEL_SIZE,
     POSE,
@@ -28,9 +28,8 @@ from deephemnma.io.metadata.cryosparc_table import (
     SIGN_FIELD,
     STACK,
     UID_FIELD,
-    find_passthroughs,
-    read_cryosparc_table,
 )
+from deephemnma.io.metadata.cryosparc_table import find_passthroughs, read_cryosparc_table
 from deephemnma.io.metadata.particle_tables import (
     EULER_COLUMNS,
     GROUP,
@@ -78,7 +77,7 @@ def read_cryosparc_particles(path: Path, *, passthroughs: Sequence[Path] | None 
     used = find_passthroughs(path) if passthroughs is None else passthroughs
     remarks = [f"the fields of {each.name} were joined by uid" for each in used]
     _require(table, (STACK, INDEX, PIXEL_SIZE), path, "the particles that a job put out, or their passthrough file")
-    names = _name_images(table, path)
+    names = _name_images(table)
     columns: dict[str, object] = {IMAGE: names}
     if UID_FIELD in table.dtype.names:
         columns[UID] = table[UID_FIELD].astype(str)
@@ -115,7 +114,7 @@ def read_cryosparc_poses(path: Path | str) -> Estimates:
     path = Path(path)
     table = read_cryosparc_table(path)
     _require(table, (STACK, INDEX, POSE, SHIFT), path, "the particles that a 3D refinement put out")
-    names = tuple(_name_images(table, path))
+    names = tuple(_name_images(table))
     _check_repeats(names, path)
     return make_estimates(
         names=names,
@@ -134,10 +133,8 @@ def _require(table: np.ndarray, fields: Sequence[str], path: Path, wanted: str) 
         raise InputError(f"{path} has no field {missing[0]}: give {wanted}.")
 
 
-def _name_images(table: np.ndarray, path: Path) -> list[str]:
+def _name_images(table: np.ndarray) -> list[str]:
     stacks = table[STACK].tolist()
-    if not all(isinstance(stack, bytes | str) for stack in stacks):
-        raise InputError(f"{path} has a field {STACK} that holds no text: it is damaged.")
     texts = (stack.decode(errors="replace") if isinstance(stack, bytes) else stack for stack in stacks)
     return [
         name_image(index + 1, text.removeprefix(">")) for index, text in zip(table[INDEX].tolist(), texts, strict=True)
@@ -147,8 +144,6 @@ def _name_images(table: np.ndarray, path: Path) -> list[str]:
 def _read_poses(table: np.ndarray, path: Path) -> Poses:
     pixel_size = table[POSE_PIXEL_SIZE if POSE_PIXEL_SIZE in table.dtype.names else PIXEL_SIZE]
     vectors, shifts = (torch.from_numpy(table[name].astype(np.float64)) for name in (POSE, SHIFT))
-    if vectors.shape[1:] != (3,) or shifts.shape[1:] != (2,):
-        raise InputError(f"{path}: poses have the shape {tuple(vectors.shape[1:])}, wanted rotation vectors (3).")
     shifts = shifts * torch.from_numpy(pixel_size.astype(np.float64))[:, None]
     _check_finite(torch.cat((vectors, shifts), dim=1), path)
     return Poses(rotation_from_vector(vectors).mT, shifts)

@@ -8,12 +8,12 @@ import numpy as np
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.content import describe_content
+from deephemnma.io.metadata.cryosparc_field import UID_FIELD, check_fields
 
-UID_FIELD = "uid"
-POSE, SHIFT, POSE_PIXEL_SIZE = "alignments3D/pose", "alignments3D/shift", "alignments3D/psize_A"
-STACK, INDEX, SHAPE, PIXEL_SIZE, SIGN_FIELD = "blob/path", "blob/idx", "blob/shape", "blob/psize_A", "blob/sign"
 COMPRESSED = (b"\x94CSDAT", b"\x95CSDAT")
 """First bytes of the formats that cryoSPARC uses inside its projects from version 4 on."""
+MAGIC = b"\x93NUMPY"
 _JOB = re.compile(r"(?:^|_)(J\d+)_")
 
 
@@ -73,10 +73,16 @@ def add_fields(table: np.ndarray, columns: dict[str, np.ndarray]) -> np.ndarray:
 
 def _load(path: Path) -> np.ndarray:
     with path.open("rb") as stream:
-        is_compressed = stream.read(len(COMPRESSED[0])) in COMPRESSED
-    table = _load_compressed(path) if is_compressed else _load_plain(path)
+        head = stream.read(1024)
+    if not head:
+        raise InputError(f"{path} is empty, wanted a .cs file of cryoSPARC: copy or write it again.")
+    if not head.startswith((MAGIC, *COMPRESSED)):
+        hint = f"it is {describe_content(head)}" if describe_content(head) else "it is damaged, or of another kind"
+        raise InputError(f"{path} cannot be read as a .cs file of cryoSPARC: {hint} (pickles are never loaded).")
+    table = _load_plain(path) if head.startswith(MAGIC) else _load_compressed(path)
     if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
         raise InputError(f"{path} is not a table of cryoSPARC: give a .cs file of particles.")
+    check_fields(table, path)
     return table
 
 

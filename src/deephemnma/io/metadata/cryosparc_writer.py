@@ -10,7 +10,7 @@ import torch
 from deephemnma.core.estimates import Estimates
 from deephemnma.core.rotation import rotation_to_vector
 from deephemnma.io.metadata.cryosparc import CTF_FIELDS, GROUP_FIELDS
-from deephemnma.io.metadata.cryosparc_table import (
+from deephemnma.io.metadata.cryosparc_field import (
     INDEX,
     PIXEL_SIZE,
     POSE,
@@ -20,9 +20,8 @@ from deephemnma.io.metadata.cryosparc_table import (
     SIGN_FIELD,
     STACK,
     UID_FIELD,
-    add_fields,
-    write_cryosparc_table,
 )
+from deephemnma.io.metadata.cryosparc_table import add_fields, write_cryosparc_table
 from deephemnma.io.metadata.number import parse_numbers
 from deephemnma.io.metadata.particle_tables import BOX_SIZE, GROUP, SIGN, UID, ParticleTables, split_names
 from deephemnma.io.metadata.relion_column import extract_poses, merge_optics

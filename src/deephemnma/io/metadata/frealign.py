@@ -13,7 +13,7 @@ import pandas as pd
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file
-from deephemnma.io.metadata.number import parse_numbers
+from deephemnma.io.metadata.number import check_whole, parse_numbers
 from deephemnma.io.metadata.particle_tables import IMAGE, PIXEL_SIZE, ParticleTables, name_image
 from deephemnma.io.metadata.star_text import read_star_blocks
 from deephemnma.io.packed import read_text
@@ -119,9 +119,11 @@ def read_cistem_particles(path: Path, microscope: Microscope) -> ParticleTables:
     missing = [f"_{name}" for name, short in renamed.items() if short in NEEDED and name not in block.columns]
     if missing:
         raise InputError(f"{path} lacks the column {missing[0]}: give the particles of a cisTEM refinement.")
-    table = block.rename(columns=renamed)
-    for name in [name for name in renamed.values() if name in table.columns and name != "STACK"]:
-        table[name] = parse_numbers(table[name], source=str(path))
+    table = block[[name for name in block.columns if name.startswith(CISTEM)]].rename(columns=renamed)
+    for name, short in renamed.items():
+        if short in table.columns and short != "STACK":
+            table[short] = parse_numbers(table[short], source=str(path), name=name)
+    check_whole(table["POS"].to_numpy(), source=str(path), name=f"{CISTEM}PositionInStack", least=1)
     remarks = []
     if "ACTIVITY" in table.columns and (table["ACTIVITY"] < 0).any():
         remarks.append(f"{int((table['ACTIVITY'] < 0).sum())} of {len(table)} particles are not active and left out")
@@ -149,7 +151,9 @@ def _read_par(path: Path) -> pd.DataFrame:
             raise InputError(f"{path}, line {number}: {len(row)} values, but {width} in the lines above: correct it.")
     names = LAYOUTS[width]
     texts = pd.DataFrame(rows, columns=names)
-    return pd.DataFrame({name: parse_numbers(texts[name], source=str(path)) for name in names})
+    table = pd.DataFrame({name: parse_numbers(texts[name], source=str(path)) for name in names})
+    check_whole(table["POS"].to_numpy(), source=str(path), name="POS", least=1)
+    return table
 
 
 def _split(line: str) -> list[str]:

@@ -49,16 +49,16 @@ def parse_numbers(
 
 
 def check_whole(
-    values: Float[np.ndarray, "rows"], *, source: str, name: str, least: int, most: float = LARGEST
+    values: Float[np.ndarray, "rows"], *, source: str, name: str, least: int, most: int = int(LARGEST)
 ) -> None:
     """Raise unless all values are whole numbers from `least` to `most`."""
     wrong = np.flatnonzero((values != np.rint(values)) | (values < least) | (values > most))
     if len(wrong):
         row = int(wrong[0])
-        limit = f" and at most {most:,.0f}" if most < LARGEST else ""
+        limit = f" and at most {most:,}" if most < LARGEST else ""
         raise InputError(
-            f"{source}, particle {row + 1}: {name} is {values[row]:.12g}, wanted a whole number, at least {least}{limit}: "
-            "correct it."
+            f"{source}, particle {row + 1}: {name} is {values[row]:.12g}, wanted a whole number, at least {least}"
+            f"{limit}: correct it."
         )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file
-from deephemnma.io.file_kind import MAP_SUFFIXES, STACK_SUFFIXES, find_suffix
+from deephemnma.io.file_kind import MAP_SUFFIXES, STACK_SUFFIXES, STRUCTURE_SUFFIXES, find_suffix
 from deephemnma.io.metadata.cryosparc import read_cryosparc_particles
 from deephemnma.io.metadata.frealign import CISTEM, Microscope, read_cistem_particles, read_frealign_particles
 from deephemnma.io.metadata.particle_tables import IMAGE, ParticleTables
@@ -49,6 +49,8 @@ def read_particle_tables(
         raise InputError(
             f"{path} is an image stack or a map by its name, wanted {WANTED}, which names the images and their optics."
         )
+    if suffix in STRUCTURE_SUFFIXES:
+        raise InputError(f"{path} is an atomic model by its name, wanted {WANTED}; models go to --reference.")
     if suffix == ".cs":
         return read_cryosparc_particles(path, passthroughs=passthroughs)
     if suffix == ".par":

@@ -194,7 +194,8 @@ def _extract_numbers(merged: pd.DataFrame, name: str, *, source: str) -> Float[T
     if len(wrong):
         row = int(wrong[0])
         raise InputError(
-            f"{source}, particle {row + 1}: {name} is {values[row]:.10g}, wanted {low:g} to {high:g} ({unit}): correct it."
+            f"{source}, particle {row + 1}: {name} is {values[row]:.10g}, wanted {low:g} to {high:g} ({unit}): correct "
+            "it."
         )
     return torch.from_numpy(values)
 

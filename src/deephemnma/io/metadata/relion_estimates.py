@@ -47,7 +47,9 @@ def read_star_estimates(path: Path | str, *, pixel_size: float | None = None) ->
         raise InputError(f"{path} has no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi): there is no pose to take.")
     numbers = extract_mode_numbers(merged)
     n_images, n_parameters = len(merged), len(numbers) + 5
-    score = parse_numbers(merged[SCORE], source=source, may_be_nan=True) if SCORE in merged.columns else [torch.nan] * n_images
+    score = [torch.nan] * n_images
+    if SCORE in merged.columns:
+        score = parse_numbers(merged[SCORE], source=source, may_be_nan=True)
     status = merged[STATUS] if STATUS in merged.columns else [Status.GIVEN] * n_images
     return Estimates(
         names=tuple(tables.names),

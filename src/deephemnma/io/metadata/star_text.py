@@ -17,7 +17,7 @@ from deephemnma.io.packed import read_text
 ROWS_AT_ONCE = 50_000
 """Their values are apart in memory before they become columns."""
 LONGEST_LINE = 1_000_000
-MOST_TABLES = 10_000
+MOST_TABLES = MOST_COLUMNS = 10_000
 BLANKS = " \t\v\f"
 """Those of ASCII alone divide values: other blanks stand within names."""
 _VALUE = re.compile(r"""'([^']*)'(?!\S)|"([^"]*)"(?!\S)|(\S+)""", re.ASCII)
@@ -123,6 +123,8 @@ def _parse_pairs(content: list[Numbered], source: str) -> pd.DataFrame:
 
 
 def _check_names(names: list[str], source: str) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{source} has {len(names):,} columns: give a star file of particles.")
     seen: set[str] = set()
     repeated = next((name for name in names if name in seen or seen.add(name)), None)
     if repeated is not None:
@@ -153,7 +155,7 @@ def _parse_rows(content: Iterator[Numbered], names: list[str], *, source: str) -
         parts.append(pd.DataFrame(dict(zip(names, zip(*rows, strict=True), strict=True)), dtype="str"))
         done += len(rows)
     if not parts:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
+        return pd.DataFrame(columns=names, dtype="str")
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 

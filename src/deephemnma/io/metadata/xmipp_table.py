@@ -7,6 +7,7 @@ import pandas as pd
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file, write_beside
+from deephemnma.io.metadata.number import parse_number, parse_numbers
 from deephemnma.io.metadata.particle_tables import IMAGE, PIXEL_SIZE
 from deephemnma.io.metadata.star_text import read_star_blocks
 
@@ -42,11 +43,13 @@ def read_xmipp_table(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is missing, no STAR file, or has no table with a column ``_image``.
+        If the file is missing, no STAR file, has no table with a column ``_image``, or ``_enabled`` is no number.
     """
     path = require_file(path, "metadata of Xmipp (.xmd)")
     for block in read_star_blocks(path).values():
         if XMIPP_IMAGE in block.columns:
+            if ENABLED in block.columns:
+                parse_numbers(block[ENABLED], source=str(path))
             return block.rename(columns={OLD_DISPLACEMENTS: DISPLACEMENTS})
     raise InputError(f"{path} has no column _image: give metadata of images as Xmipp or Scipion write it.")
 
@@ -55,7 +58,7 @@ def drop_disabled(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are not disabled (``_enabled`` -1)."""
     if ENABLED not in table.columns:
         return table
-    return table[pd.to_numeric(table[ENABLED], errors="coerce") != -1].reset_index(drop=True)
+    return table[pd.to_numeric(table[ENABLED]) != -1].reset_index(drop=True)
 
 
 def write_xmipp_table(path: Path | str, table: pd.DataFrame) -> None:
@@ -85,7 +88,7 @@ def parse_vectors(texts: pd.Series, *, source: str, name: str = DISPLACEMENTS) -
     vectors = []
     for row, text in enumerate(texts):
         try:
-            vectors.append([float(value) for value in str(text).strip("[]").replace(",", " ").split()])
+            vectors.append([parse_number(value) for value in str(text).strip("[]").replace(",", " ").split()])
         except ValueError:
             raise InputError(f"{source}, row {row + 1}: {name} is {text!r}, wanted numbers.") from None
         if not np.isfinite(vectors[-1]).all():

@@ -10,6 +10,8 @@ from deephemnma.core.error import InputError
 
 LARGEST_SIDE = 16384
 """Pixels: no camera's micrograph is larger, so a header that says more lies."""
+LARGEST_LABEL = 1 << 20
+"""Bytes: SPIDER's headers are of 1,024 and a row more."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class StackLayout:
         InputError
             If it says what cannot be, or the file is shorter than it says.
         """
-        if not (1 <= self.box_size <= LARGEST_SIDE and self.count >= 1 and self.offset >= 0):
+        is_labelled = 0 <= self.label_bytes <= LARGEST_LABEL
+        if not (1 <= self.box_size <= LARGEST_SIDE and self.count >= 1 and self.offset >= 0 and is_labelled):
             raise InputError(
                 f"{self.path} says that it holds {self.count} images of {self.box_size} pixels: its header is damaged."
             )

@@ -1,11 +1,14 @@
 """Where the stacks lie that a table of particles names."""
 
+import os
 from pathlib import Path
 
 from deephemnma.core.error import InputError
+from deephemnma.io.atomic import describe_place, is_file
 
 XMIPP_KINDS = (":mrcs", ":mrc", ":stk", ":spi")
 """What Xmipp puts behind a name to say what kind of file it is."""
+LONGEST_NAME = 300
 
 
 def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Path]:
@@ -28,11 +31,8 @@ def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Pa
 def find_stack(name: str, *, table_path: Path, datadir: Path | None) -> Path | None:
     """Return where the stack `name` of a table lies, or None."""
     for place in list_places(name, table_path=table_path, datadir=datadir):
-        try:
-            if place.is_file():
-                return place
-        except OSError:  # a name too long for the system
-            continue
+        if is_file(place):
+            return place
     return None
 
 
@@ -45,25 +45,39 @@ def check_datadir(datadir: Path | None) -> None:
 def tell_missing(name: str, *, table_path: Path, datadir: Path | None) -> str:
     """Return the sentence that a stack was not found, and what to do."""
     places = list_places(name, table_path=table_path, datadir=datadir)
-    tried = f"{places[0]}"
+    tried = shorten(str(places[0]))
     if not Path(name).is_absolute():
         tried += f" and {len(places) - 1} more places above it"
     return (
-        f"{table_path} names the stack {name!r}, which was not found (tried {tried}, and the bare file name "
+        f"{table_path} names the stack {shorten(name)!r}, which was not found (tried {tried}, and the bare file name "
         f"beside the file): {advise(name, table_path=table_path)}"
     )
 
 
+def shorten(name: str) -> str:
+    """Return a name that fits into a sentence."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+
+
 def advise(name: str, *, table_path: Path) -> str:
     """Return the likely fix for a stack that was not found: the folder from which its name would lead to a file."""
+    obstacle = _find_obstacle(name, table_path=table_path)
+    if obstacle is not None:
+        return f"at {obstacle} {describe_place(obstacle)}; put the stack there, or correct its name."
     parts = [part for part in Path(name.removeprefix(">")).parts if part != "/"]
     folder = table_path.absolute().parent
     for base in (folder, *folder.parents[:3], *_list_folders(folder), *_list_folders(folder.parent)):
         for first in range(len(parts)):
             found = base / Path(*parts[first:])
-            if found.is_file():
+            if is_file(found):
                 return f"it may be {found}; name its folder (--datadir {found.parent})."
     return "give the folder that this path starts from (--datadir)."
+
+
+def _find_obstacle(name: str, *, table_path: Path) -> Path | None:
+    """Return what is in the place of a stack, seen from the table, and is no file."""
+    place = table_path.absolute().parent / name.removeprefix(">")
+    return place if os.path.lexists(place) and not is_file(place) else None
 
 
 def _list_folders(folder: Path) -> list[Path]:

@@ -13,6 +13,9 @@ from deephemnma.io.packed import PIECE, is_packed, open_plain
 from deephemnma.io.stack.layout import LARGEST_SIDE
 from deephemnma.io.stack.mrc import REAL_MODES, parse_header
 
+MOST_RATIO = 200
+"""Images of noise pack 1.1 to 3 times, images without noise up to some 50 times."""
+LEAST_LIMIT = 1 << 26
 CACHE_VARIABLE = "DEEPHEMNMA_CACHE"
 """Environment variable that names the folder for unpacked stacks; by default one in the system's folder for them."""
 
@@ -41,6 +44,11 @@ def _unpack(path: Path, target: Path) -> None:
     with open_plain(path) as source, target.open("wb") as copy:
         head = source.read(HEADER_BYTES)
         wanted = _compute_size(head, path)
+        if wanted > max(LEAST_LIMIT, MOST_RATIO * path.stat().st_size):
+            raise InputError(
+                f"{path} unpacks to {wanted:,} bytes, more than {MOST_RATIO} times its size, as no images do: unpack "
+                "it yourself if it is right."
+            )
         free = shutil.disk_usage(target.parent).free
         if wanted > free:
             raise InputError(
