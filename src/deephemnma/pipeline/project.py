@@ -19,6 +19,7 @@ from deephemnma.pipeline.manifest import NAME, Manifest, read_manifest, tell_tim
 from deephemnma.pipeline.modes import run_modes
 from deephemnma.pipeline.observability import run_observability
 from deephemnma.pipeline.predict import run_predict
+from deephemnma.pipeline.preflight.stage import run_preflight
 from deephemnma.pipeline.prepare import run_prepare
 from deephemnma.pipeline.reconstruct import run_reconstruct
 from deephemnma.pipeline.refine import run_refine
@@ -35,6 +36,7 @@ from deephemnma.settings.stage.landscape import LandscapeStage
 from deephemnma.settings.stage.modes import ModesStage
 from deephemnma.settings.stage.observability import ObservabilityStage
 from deephemnma.settings.stage.predict import PredictStage
+from deephemnma.settings.stage.preflight import PreflightStage
 from deephemnma.settings.stage.prepare import PrepareStage
 from deephemnma.settings.stage.reconstruct import ReconstructStage
 from deephemnma.settings.stage.refine import RefineStage
@@ -47,6 +49,7 @@ COMMANDS: dict[str, tuple[type, Callable[..., Path]]] = {
     "modes": (ModesStage, run_modes),
     "observability": (ObservabilityStage, run_observability),
     "simulate": (SimulateStage, run_simulate),
+    "preflight": (PreflightStage, run_preflight),
     "prepare": (PrepareStage, run_prepare),
     "estimate": (EstimateStage, run_estimate),
     "train": (TrainStage, run_train),

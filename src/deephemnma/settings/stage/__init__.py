@@ -5,6 +5,7 @@ STAGES = (
     "fit",
     "observability",
     "simulate",
+    "preflight",
     "prepare",
     "estimate",
     "train",

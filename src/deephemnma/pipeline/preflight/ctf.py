@@ -1,0 +1,92 @@
+"""Whether the images obey the CTF that the file states, or another."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from deephemnma.alignment.agreement import Agreement, Difference, average, multiply
+from deephemnma.alignment.observation import Observations, make_observations
+from deephemnma.core.particle import Optics
+from deephemnma.imaging.band import Band
+from deephemnma.imaging.ctf import compute_ctf
+from deephemnma.pipeline.preflight.finding import Finding, Verdict
+from deephemnma.pipeline.preflight.probe import Probe
+
+STATED, NONE = "as the file says", "no CTF"
+BETTER, WORTH = 4.0, 0.02
+"""Standard errors, and share of the gain, by which another CTF has to explain the images better."""
+DEFOCI_UM = (0.4, 0.7, 1.0, 1.3, 1.6, 2.0, 2.4, 2.8, 3.3, 4.0)
+"""Tried on images without a CTF, at 300 kV."""
+ROUNDS = 3
+ANGSTROM_PER_UM = 1e4
+
+
+def try_ctfs(
+    probe: Probe, band: Band, projections: Complex[Tensor, "images components"]
+) -> dict[str, Float[Tensor, "images"]]:
+    """Return the log likelihood of each image by every CTF that it might have, at the state that was found for it."""
+    images = probe.images[torch.arange(len(probe.images))]
+    plain = make_observations(images, band, optics=None, noise=probe.noise)
+    stated = probe.images.optics
+    if stated is None:
+        return {STATED: multiply(plain, projections).compute_gains(), "a CTF": _try_defoci(plain, projections)}
+    ways = {STATED: stated, "phase-flipped": replace(stated, phase_flipped=True)}
+    if stated.phase_flipped:
+        ways = {STATED: stated, "not phase-flipped": replace(stated, phase_flipped=False)}
+    if stated.phase_shift.any():
+        ways["no phase shift"] = replace(stated, phase_shift=torch.zeros_like(stated.phase_shift))
+    gains = {name: _compare(plain, projections, optics).compute_gains() for name, optics in ways.items()}
+    return gains | {NONE: multiply(plain, projections).compute_gains()}
+
+
+def _compare(plain: Observations, projections: Complex[Tensor, "images components"], optics: Optics) -> Agreement:
+    ctf = compute_ctf(optics.to(plain.band.rows.device), plain.band.frequencies)
+    return multiply(replace(plain, transfer=plain.transfer * ctf), projections)
+
+
+def _try_defoci(plain: Observations, projections: Complex[Tensor, "images components"]) -> Float[Tensor, "images"]:
+    """Return the log likelihood of each image at its best defocus, less what the choice gains by chance."""
+    count = len(projections)
+    one = torch.ones(count, dtype=torch.float64)
+    parts = []
+    for um in DEFOCI_UM:
+        defocus = um * ANGSTROM_PER_UM * one
+        optics = Optics(300 * one, 2.7 * one, 0.1 * one, defocus, defocus, 0 * one, 0 * one)
+        parts.append(_compare(plain, projections, optics))
+    inner, energy = (torch.stack([getattr(part, name) for part in parts]) for name in ("inner", "energy"))
+    chosen, images = torch.zeros(count, dtype=torch.long), torch.arange(count)
+    for _ in range(ROUNDS):
+        total, power = inner[chosen, images].sum(0), energy[chosen, images].sum(0)
+        contrast = total.clamp_min(0) / power.clamp_min(1e-30)
+        gains = (contrast * inner - contrast.square() * energy / 2).sum(-1)
+        best, chosen = gains.max(0)
+    return best - torch.tensor(float(len(DEFOCI_UM))).log()
+
+
+def judge_ctf(gains: dict[str, Float[Tensor, "images"]]) -> Finding:
+    """Say whether another CTF than that of the file explains the images better."""
+    stated = gains[STATED]
+    others = {name: average(value - stated) for name, value in gains.items() if name != STATED}
+    name, best = max(others.items(), key=lambda each: each[1].mean)
+    figures = {each: [value.mean, value.standard_error] for each, value in others.items()}
+    wins = best.z > BETTER and best.mean > WORTH * abs(float(stated.mean()) + best.mean)
+    by = f"{abs(best.mean):.2f} ± {best.standard_error:.2f} log likelihood an image"
+    if not wins:
+        return Finding("CTF in the images", Verdict.OK, _tell_agreement(name, best, by), figures)
+    advice = {
+        "phase-flipped": "the images are phase-flipped, but the file says not: set rlnCtfDataArePhaseFlipped to 1",
+        "not phase-flipped": "the images are not phase-flipped as the file says: set rlnCtfDataArePhaseFlipped to 0",
+        "no phase shift": "the phase shift of the file (rlnPhaseShift) does not suit the images: correct it",
+        NONE: "the images have no CTF, or another than the file's: check defocus and voltage, and what was corrected",
+        "a CTF": "the images have a CTF that the file does not tell: add the columns of the defocus",
+    }[name]
+    return Finding("CTF in the images", Verdict.FIX, f"{advice} (better by {by}).", figures)
+
+
+def _tell_agreement(name: str, best: Difference, by: str) -> str:
+    if best.z < -BETTER:
+        return f"as the file says; the next best, {name}, is worse by {by}."
+    difference = f"{best.mean:+.2f} ± {best.standard_error:.2f} log likelihood an image"
+    return f"no other than the file's explains the images better; {name} cannot be told from it ({difference})."
