@@ -13,7 +13,7 @@ from deephemnma.core.error import InputError
 from deephemnma.io.content import describe_content, is_foreign_text
 
 PIECE = 1 << 20
-MOST_TEXT_RATIO = 100
+MOST_TEXT_RATIO = 50
 """Tables of numbers pack 3 to 20 times; what grows more than this is no table."""
 LEAST_TEXT_LIMIT = 1 << 26
 

@@ -29,7 +29,20 @@ def find_images(wanted: Sequence[str], given: Sequence[str]) -> list[int | None]
     ]
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return the number, as it stands, and the stack of ``1@stack.mrcs``; a name without ``@`` has the number 1.
+
+    The first ``@`` counts, as in RELION: folders may hold others.
+    """
+    number, sign, stack = name.partition("@")
+    return (number, stack) if sign else ("1", name)
+
+
+def is_count(text: str) -> bool:
+    """Return whether `text` is a number that can count images: not one of a thousand digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 12
+
+
 def _make_key(name: str) -> tuple[int, str]:
-    number, _, stack = name.rpartition("@")
-    file_name = PurePosixPath(stack)
-    return int(number) if number.isdigit() else 1, _CRYOSPARC_NUMBER.sub("", file_name.stem)
+    number, stack = split_name(name)
+    return int(number) if is_count(number) else 1, _CRYOSPARC_NUMBER.sub("", PurePosixPath(stack).stem)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from deephemnma.core.error import InputError
+from deephemnma.io.metadata.image_name import is_count, split_name
 
 IMAGE = "rlnImageName"
 GROUP = "rlnOpticsGroup"
@@ -76,14 +77,9 @@ def split_names(names: Sequence[str], source: Path | str) -> tuple[np.ndarray, l
     """
     indices, stacks = [], []
     for row, name in enumerate(names):
-        number, sign, stack = name.rpartition("@")
-        if (sign and not _is_count(number)) or not stack:
+        number, stack = split_name(name)
+        if not is_count(number) or not stack:
             raise InputError(f"{source}, particle {row + 1}: {IMAGE} is {name[:200]!r}, wanted 000001@stack.mrcs.")
-        indices.append(int(number or 1) - 1)
+        indices.append(int(number) - 1)
         stacks.append(stack)
     return np.array(indices, dtype=np.int64), stacks
-
-
-def _is_count(text: str) -> bool:
-    """Return whether `text` is a number that can count images: not one of a thousand digits."""
-    return text.isascii() and text.isdigit() and len(text) <= 12
