@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-_CRYOSPARC_NUMBER = re.compile(r"^\d{15,}_")
+CRYOSPARC_NUMBER = re.compile(r"^\d{15,}_")
 """What cryoSPARC puts before the names of imported files."""
 
 
@@ -45,4 +45,4 @@ def is_count(text: str) -> bool:
 
 def _make_key(name: str) -> tuple[int, str]:
     number, stack = split_name(name)
-    return int(number) if is_count(number) else 1, _CRYOSPARC_NUMBER.sub("", PurePosixPath(stack).stem)
+    return int(number) if is_count(number) else 1, CRYOSPARC_NUMBER.sub("", PurePosixPath(stack).stem)

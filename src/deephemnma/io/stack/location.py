@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import describe_place, is_file
+from deephemnma.io.metadata.image_name import CRYOSPARC_NUMBER
 
 XMIPP_KINDS = (":mrcs", ":mrc", ":stk", ":spi")
 """What Xmipp puts behind a name to say what kind of file it is."""
@@ -15,8 +16,8 @@ def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Pa
     """Return the places where the stack `name` may lie, in the order in which they are tried.
 
     `name` under `datadir`, the table's folder, each of that folder's parents (the names of RELION and cryoSPARC start
-    at the project's folder) and the working folder; then the bare file name under `datadir` and beside the table.
-    A leading ``>`` (cryoSPARC) and a kind behind a colon (Xmipp) do not count.
+    at the project's folder) and the working folder; then the bare file name under `datadir` and beside the table, as it
+    stands and without the number that cryoSPARC puts before the names of what it imports. A leading ``>`` (cryoSPARC) and a kind behind a colon (Xmipp) do not count.
     """
     name = name.removeprefix(">")
     for kind in XMIPP_KINDS:
@@ -24,7 +25,8 @@ def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Pa
     given = [] if datadir is None else [datadir]
     folder = table_path.absolute().parent
     places = [base / name for base in (*given, folder, *folder.parents, Path.cwd())]
-    places += [base / Path(name).name for base in (*given, folder)]
+    bare = Path(name).name
+    places += [base / file for base in (*given, folder) for file in (bare, CRYOSPARC_NUMBER.sub("", bare))]
     return list(dict.fromkeys(places))
 
 

@@ -134,6 +134,7 @@ def test_names_of_other_programs_lead_to_the_stack(tmp_path):
     link = tmp_path / "project/J1/linked.mrcs"
     link.symlink_to(stack)
     assert find_stack("J1/linked.mrcs", table_path=table, datadir=None) == link
+    assert find_stack("J2/imported/000090334788266266069_a.mrcs", table_path=table, datadir=stack.parent) == stack
     assert find_stack("J1/none.mrcs", table_path=table, datadir=None) is None
     assert find_stack("x" * 5000, table_path=table, datadir=None) is None
 
