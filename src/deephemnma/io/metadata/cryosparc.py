@@ -114,6 +114,8 @@ def read_cryosparc_poses(path: Path | str) -> Estimates:
     path = Path(path)
     table = read_cryosparc_table(path)
     _require(table, (STACK, INDEX, POSE, SHIFT), path, "the particles that a 3D refinement put out")
+    if POSE_PIXEL_SIZE not in table.dtype.names:
+        _require(table, (PIXEL_SIZE,), path, "the particles that a 3D refinement put out")
     names = tuple(_name_images(table))
     _check_repeats(names, path)
     return make_estimates(

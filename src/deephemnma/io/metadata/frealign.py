@@ -46,7 +46,7 @@ CISTEM_COLUMNS = {
     "AmplitudeContrast": "CONTRAST",
     "StackFilename": "STACK",
 }
-NEEDED = FREALIGN_COMMON[:6]
+NEEDED, DEFOCUS = FREALIGN_COMMON[:6], FREALIGN_COMMON[8:]
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,11 @@ def _make_tables(
 
 
 def _make_ctf(table: pd.DataFrame, microscope: Microscope, path: Path) -> dict[str, object]:
+    for name, short in CISTEM_COLUMNS.items():
+        if short in DEFOCUS and short not in table.columns:
+            raise InputError(
+                f"{path} lacks the column _{CISTEM}{name}: add it, for a CTF needs Defocus1, Defocus2 and DefocusAngle."
+            )
     columns: dict[str, object] = {
         "rlnDefocusU": table["DF1"],
         "rlnDefocusV": table["DF2"],

@@ -100,7 +100,7 @@ def _number_content(lines: Sequence[str], start: int, end: int) -> Iterator[Numb
     """Yield the lines that hold anything but a comment, without the blanks around."""
     for number in range(start, end):
         line = lines[number].strip(BLANKS)
-        if line and not line.startswith("#"):
+        if line and not line.startswith("#") and not line.isspace():
             yield number + 1, line
 
 

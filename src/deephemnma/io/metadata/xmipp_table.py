@@ -1,5 +1,6 @@
 """Xmipp's metadata (``.xmd``) as text, and what its columns are called in RELION."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ RELION_NAMES = {
     "xcoor": "rlnCoordinateX",
     "ycoor": "rlnCoordinateY",
 }
+_UNSAFE = re.compile(r"\s|^[#_'\"]|^(data_|loop_)")
 HEAD = "# XMIPP_STAR_1 * \n# \n"
 
 
@@ -73,8 +75,15 @@ def write_xmipp_table(path: Path | str, table: pd.DataFrame) -> None:
 def _format_column(values: pd.Series) -> list[str]:
     if values.dtype.kind == "f":
         return [f"{value:.10g}" for value in values]
-    texts = (str(value) for value in values)
-    return [f"'{text}'" if " " in text or not text else text for text in texts]
+    return [_quote(str(value)) for value in values]
+
+
+def _quote(text: str) -> str:
+    """Return a value as it can stand in a row: in quotes where it would be read as several, a comment or a head."""
+    if text and not _UNSAFE.search(text):
+        return text
+    mark = '"' if "'" in text else "'"
+    return f"{mark}{' '.join(text.splitlines())}{mark}"
 
 
 def parse_vectors(texts: pd.Series, *, source: str, name: str = DISPLACEMENTS) -> list[list[float]]:

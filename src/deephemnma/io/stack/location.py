@@ -17,7 +17,8 @@ def list_places(name: str, *, table_path: Path, datadir: Path | None) -> list[Pa
 
     `name` under `datadir`, the table's folder, each of that folder's parents (the names of RELION and cryoSPARC start
     at the project's folder) and the working folder; then the bare file name under `datadir` and beside the table, as it
-    stands and without the number that cryoSPARC puts before the names of what it imports. A leading ``>`` (cryoSPARC) and a kind behind a colon (Xmipp) do not count.
+    stands and without the number that cryoSPARC puts before the names of what it imports. A leading ``>`` (cryoSPARC)
+    and a kind behind a colon (Xmipp) do not count.
     """
     name = name.removeprefix(">")
     for kind in XMIPP_KINDS:

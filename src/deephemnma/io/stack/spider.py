@@ -30,7 +30,8 @@ def read_spider_layout(path: Path) -> StackLayout | None:
     if len(content) < 4 * N_WORDS:
         return None
     for order in "<>":
-        words = np.concatenate(([0.0], np.frombuffer(content, dtype=f"{order}f4").astype(np.float64)))
+        with np.errstate(invalid="ignore"):  # of other kinds of files some words are signalling NaN
+            words = np.concatenate(([0.0], np.frombuffer(content, dtype=f"{order}f4").astype(np.float64)))
         if _is_header(words):
             return _make_layout(words, np.dtype(f"{order}f4"), path)
     return None
