@@ -131,7 +131,7 @@ def _list_changed(group: object) -> list[str]:
     return words
 
 
-def judge_costs(costs: list[StageCost], *, plan: str, free_disk: float) -> Finding:
+def judge_costs(costs: list[StageCost], *, plan: str, free_disk: int | float) -> Finding:
     """Say how long each stage will take, and whether memory and disk suffice."""
     disk = sum(cost.disk for cost in costs)
     figures = {
@@ -156,7 +156,7 @@ def format_costs(costs: list[StageCost]) -> str:
     return "\n".join(lines)
 
 
-def format_bytes(size: float) -> str:
+def format_bytes(size: int | float) -> str:
     """Return a size as people say it."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
@@ -165,7 +165,7 @@ def format_bytes(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-def format_duration(seconds: float) -> str:
+def format_duration(seconds: int | float) -> str:
     """Return a time of the order that a forecast knows."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * size:

@@ -1,25 +1,29 @@
 """Whether the images obey the CTF that the file states, or another."""
 
+import math
 from dataclasses import replace
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from deephemnma.alignment.agreement import Agreement, Difference, average, multiply
+from deephemnma.alignment.agreement import Difference, average, multiply
+from deephemnma.alignment.bank import make_bank, make_shift_grid
+from deephemnma.alignment.exhaustive_search import SPACING
 from deephemnma.alignment.observation import Observations, make_observations
+from deephemnma.alignment.score_bank import score_bank
 from deephemnma.core.particle import Optics
 from deephemnma.imaging.band import Band
 from deephemnma.imaging.ctf import compute_ctf
 from deephemnma.pipeline.preflight.finding import Finding, Verdict
-from deephemnma.pipeline.preflight.probe import Probe
+from deephemnma.pipeline.preflight.probe import COARSE, Probe
 
 STATED, NONE = "as the file says", "no CTF"
 BETTER, WORTH = 4.0, 0.02
 """Standard errors, and share of the gain, by which another CTF has to explain the images better."""
 DEFOCI_UM = (0.4, 0.7, 1.0, 1.3, 1.6, 2.0, 2.4, 2.8, 3.3, 4.0)
 """Tried on images without a CTF, at 300 kV."""
-ROUNDS = 3
+ORIENTATIONS = 600
 ANGSTROM_PER_UM = 1e4
 
 
@@ -31,38 +35,44 @@ def try_ctfs(
     plain = make_observations(images, band, optics=None, noise=probe.noise)
     stated = probe.images.optics
     if stated is None:
-        return {STATED: multiply(plain, projections).compute_gains(), "a CTF": _try_defoci(plain, projections)}
+        return try_defoci(probe)
     ways = {STATED: stated, "phase-flipped": replace(stated, phase_flipped=True)}
     if stated.phase_flipped:
         ways = {STATED: stated, "not phase-flipped": replace(stated, phase_flipped=False)}
     if stated.phase_shift.any():
         ways["no phase shift"] = replace(stated, phase_shift=torch.zeros_like(stated.phase_shift))
-    gains = {name: _compare(plain, projections, optics).compute_gains() for name, optics in ways.items()}
+    gains = {name: multiply(_filter(plain, optics), projections).compute_gains() for name, optics in ways.items()}
     return gains | {NONE: multiply(plain, projections).compute_gains()}
 
 
-def _compare(plain: Observations, projections: Complex[Tensor, "images components"], optics: Optics) -> Agreement:
+def _filter(plain: Observations, optics: Optics) -> Observations:
+    """Return what is expected of images that have passed a CTF."""
     ctf = compute_ctf(optics.to(plain.band.rows.device), plain.band.frequencies)
-    return multiply(replace(plain, transfer=plain.transfer * ctf), projections)
+    return replace(plain, transfer=plain.transfer * ctf)
 
 
-def _try_defoci(plain: Observations, projections: Complex[Tensor, "images components"]) -> Float[Tensor, "images"]:
-    """Return the log likelihood of each image at its best defocus, less what the choice gains by chance."""
-    count = len(projections)
-    one = torch.ones(count, dtype=torch.float64)
-    parts = []
+def try_defoci(probe: Probe) -> dict[str, Float[Tensor, "images"]]:
+    """Return the log likelihood of images without a stated CTF: of none, and of the best of some defoci.
+
+    Each image is at its best orientation, shift and defocus, of few orientations at low resolution: poses that were
+    finished without a CTF would speak for none. What a choice of so many defoci gains by chance is taken off.
+    """
+    projector = probe.make_projector(COARSE * probe.gyration_radius)
+    plain = probe.observe(projector)
+    bank = make_bank(projector, n_orientations=ORIENTATIONS, conformations=torch.zeros(1, probe.modes.n_modes + 1))
+    shifts = make_shift_grid(probe.shift_range, SPACING * projector.band.resolution)
+    one = torch.ones(len(plain), dtype=torch.float64)
+
+    def score(seen: Observations) -> Float[Tensor, "images"]:
+        return score_bank(seen, bank, shifts, kept=1).gains[:, 0].cpu()
+
+    gains = []
     for um in DEFOCI_UM:
         defocus = um * ANGSTROM_PER_UM * one
         optics = Optics(300 * one, 2.7 * one, 0.1 * one, defocus, defocus, 0 * one, 0 * one)
-        parts.append(_compare(plain, projections, optics))
-    inner, energy = (torch.stack([getattr(part, name) for part in parts]) for name in ("inner", "energy"))
-    chosen, images = torch.zeros(count, dtype=torch.long), torch.arange(count)
-    for _ in range(ROUNDS):
-        total, power = inner[chosen, images].sum(0), energy[chosen, images].sum(0)
-        contrast = total.clamp_min(0) / power.clamp_min(1e-30)
-        gains = (contrast * inner - contrast.square() * energy / 2).sum(-1)
-        best, chosen = gains.max(0)
-    return best - torch.tensor(float(len(DEFOCI_UM))).log()
+        gains.append(score(_filter(plain, optics)))
+    best = torch.stack(gains).max(0).values - math.log(len(DEFOCI_UM))
+    return {STATED: score(plain).double(), "a CTF": best.double()}
 
 
 def judge_ctf(gains: dict[str, Float[Tensor, "images"]]) -> Finding:

@@ -188,7 +188,7 @@ def _draw_spectra(axes: Axes, evidence: Evidence) -> None:
     if len(signal):
         axes.plot(frequencies, average(signal.mean(0))[1:].numpy(), color=BLUE, lw=1.6, label="fits")
     axes.set_yscale("log")
-    _label_resolution(axes, frequencies[-1])
+    _label_resolution(axes, float(frequencies[-1]))
     axes.set_title("power by resolution", fontsize=9)
     axes.legend(fontsize=7, frameon=False)
 
@@ -200,7 +200,7 @@ def _draw_correlation(axes: Axes, evidence: Evidence) -> None:
     axes.plot(frequencies, found.correlation[1:].numpy(), color=BLUE, lw=1.6)
     axes.axhline(0, color="black", lw=0.6)
     axes.set_ylim(min(-0.05, float(found.correlation.min()) - 0.02), 1)
-    _label_resolution(axes, frequencies[-1])
+    _label_resolution(axes, float(frequencies[-1]))
     axes.set_title("correlation of images\nwith their fits", fontsize=9)
 
 

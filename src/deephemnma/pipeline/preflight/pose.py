@@ -1,7 +1,7 @@
 """Are given poses in our convention, and in the frame of this reference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -20,8 +20,8 @@ from deephemnma.pipeline.preflight.probe import COARSE, Probe
 
 RANDOM_DRAWS = 4
 FRAMES = 576
-KEPT = 4
-SEARCHED_IMAGES = 64
+KEPT = 3
+SEARCHED_IMAGES = 48
 COARSE_STEPS, FINE_STEPS = 6, 10
 BETTER = 4.0
 """Standard errors by which another convention has to explain the images better to be believed."""
@@ -29,6 +29,8 @@ FRAME_BETTER = 6.0
 """The same for a frame, which is the best of many."""
 PLAIN_WORTH, WORTH = 0.01, 0.05
 """Shares of the gain, too, for a convention and for a frame: below that it does not matter."""
+CLOSE = 0.7
+"""Share of the best frame's gain, at low resolution, from which a turn's frame is worth finishing."""
 TURNS = (GIVEN, TRANSPOSED, f"{MIRRORED} through the centre")
 """Of which frames are searched: mirrors differ from each other by a frame."""
 
@@ -92,13 +94,17 @@ class PoseTrial:
     random
         Random orientations.
     registered
-        By the turns of :data:`TURNS`, in the best frame of each; "as given" also from the frame as it is.
+        By the turns of :data:`TURNS`, in the best frame of each, unless it is hopeless.
+    near
+        As given, in the likeliest frame near the reference's own.
     chosen
         The simplest reading that none other beats.
     is_credible
         Whether that beats random orientations.
     pixel_size
         By which pixels and A were converted.
+    n_images
+        That were compared.
     """
 
     conventions: Mapping[Convention, Reading]
@@ -108,7 +114,7 @@ class PoseTrial:
     chosen: Reading
     is_credible: bool
     pixel_size: float
-    n_images: int = field(default=0)
+    n_images: int
 
     @property
     def given(self) -> Reading:
@@ -124,13 +130,15 @@ def try_poses(probe: Probe, state: State, *, pixel_size: float, seed: int) -> Po
     conventions = {each: Reading(each, None, value) for each, value in gains.items()}
     random = Reading(Convention(), None, _try_random(seen, fine, state, seed=seed))
     coarse = probe.make_projector(COARSE * probe.gyration_radius)
-    registered = {}
-    for turn in TURNS:
-        convention = Convention(turn)
-        turned = convention.apply(state, pixel_size=pixel_size)
-        found = _register(probe, turned, seen=seen, fine=fine, coarse=coarse)
-        registered[turn] = Reading(convention, found.frame, found.gains, found)
+    turned = {turn: Convention(turn).apply(state, pixel_size=pixel_size) for turn in TURNS}
+    rough = {turn: _search(probe, each, seen=seen, coarse=coarse) for turn, each in turned.items()}
+    best = max(float(each.gains.mean()) for each in rough.values())
     options = {"gyration_radius": probe.gyration_radius, "reach": probe.reach, "iterations": FINE_STEPS}
+    registered = {}
+    for turn, each in rough.items():
+        if turn == GIVEN or float(each.gains.mean()) > CLOSE * best:
+            found = refine_frame(seen, fine, turned[turn], each.frame, **options)
+            registered[turn] = Reading(Convention(turn), found.frame, found.gains, found)
     near = refine_frame(seen, fine, state, make_identity(), **options)
     near = Reading(Convention(), near.frame, near.gains, near)
     chosen = _choose(conventions, near, registered)
@@ -170,13 +178,12 @@ def _try_random(
     return torch.stack(draws).mean(0)
 
 
-def _register(probe: Probe, state: State, *, seen: Observations, fine: Projector, coarse: Projector) -> Registration:
-    """Search the frame of the poses on the coarse band, and finish the best on the fine one."""
+def _search(probe: Probe, state: State, *, seen: Observations, coarse: Projector) -> Registration:
+    """Search the frame of the poses on the coarse band, on some of the images."""
     some = torch.linspace(0, len(state) - 1, min(SEARCHED_IMAGES, len(state))).round().long().to(state.shifts.device)
     blurred, part = seen.select(some).restrict(coarse.band), state.select(some)
     gyration = probe.gyration_radius
     frames = search_frames(blurred, coarse, part, gyration_radius=gyration, n_rotations=FRAMES, kept=KEPT)
     options = {"gyration_radius": gyration, "reach": probe.reach}
     rough = [refine_frame(blurred, coarse, part, frame, iterations=COARSE_STEPS, **options) for frame in frames]
-    best = max(rough, key=lambda each: float(each.gains.mean()))
-    return refine_frame(seen, fine, state, best.frame, iterations=FINE_STEPS, **options)
+    return max(rough, key=lambda each: float(each.gains.mean()))

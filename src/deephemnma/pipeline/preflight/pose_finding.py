@@ -34,9 +34,9 @@ def judge_convention(trial: PoseTrial) -> Finding:
     if not trial.is_credible:
         sentence = (
             f"no reading of the poses explains {trial.n_images} images beyond doubt better than random "
-            f"orientations (the best by {random.mean:.2f} ± {random.standard_error:.2f} log likelihood an image): they do not belong to "
-            "this reference or to these particles, or so few weak images do not show it: check that the file is the "
-            "right one, or estimate without poses."
+            f"orientations (the best by {random.mean:.2f} ± {random.standard_error:.2f} log likelihood an image): they "
+            "do not belong to this reference or to these particles, or so few weak images do not show it: check "
+            "that the file is the right one, or estimate without poses."
         )
         return Finding("poses", Verdict.FIX, sentence, figures)
     gain = f"{chosen.mean:.1f} log likelihood an image, random orientations {trial.random.mean:.1f}"

@@ -29,7 +29,7 @@ NOTE, FIX = 0.03, 0.05
 LIKELY, CERTAIN = 2.0, 4.0
 """Standard errors from which a wrong size is noted, and is to be fixed."""
 MODEL_ERROR = 0.05
-"""Of a size, in units of the resolution: a map at low resolution, or another shape, is so much off however many images."""
+"""Of a size, in units of the resolution: a map at low resolution is so much off, however many the images."""
 FEWEST = 8
 """Images that must have been aligned for a fine answer."""
 
@@ -71,6 +71,12 @@ def compute_scan_error(scan: ScaleScan) -> float:
         return float(scan.scales.log().diff().mean()) / 2
     gain = average(scan.gains[:, best] - scan.gains[:, still])
     return off / max(gain.z, 0.1)
+
+
+def choose_start(scale: float, error: float) -> float:
+    """Return the magnification at which to align first: what a rough measurement says beyond doubt, or none."""
+    off = abs(scale - 1)
+    return scale if off > GROSS or (off > FIX and off > CERTAIN * error) else 1.0
 
 
 def scan(probe: Probe) -> tuple[ScaleScan, ScaleScan]:

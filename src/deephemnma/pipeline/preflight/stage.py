@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deephemnma.alignment.agreement import Difference
 from deephemnma.core.error import InputError
 from deephemnma.core.estimates import Status, make_estimates
 from deephemnma.core.particle import Poses
@@ -33,7 +34,7 @@ from deephemnma.pipeline.preflight.pose_finding import (
     wants_correction,
 )
 from deephemnma.pipeline.preflight.probe import Probe, make_probe
-from deephemnma.pipeline.preflight.quality import align_sample, judge_signal, judge_statuses
+from deephemnma.pipeline.preflight.quality import Alignment, align_sample, judge_signal, judge_statuses
 from deephemnma.pipeline.preflight.sample import Subset, crop_sample, draw_sample
 from deephemnma.pipeline.preflight.scan import Scan, judge_bad, judge_repeats, scan_images
 from deephemnma.pipeline.progress import track_progress
@@ -43,6 +44,8 @@ from deephemnma.settings.stage.preflight import PreflightStage
 
 TEXT, TABLE, PICTURE = "preflight.txt", "preflight.json", "preflight.png"
 PICTURE_DPI = 120
+PASSES = 3
+"""Times that the sample is aligned at the most."""
 
 
 def run_preflight(settings: PreflightStage, *, output: Path | str) -> Path:
@@ -156,22 +159,11 @@ def _judge_images(given: _Given, probe: Probe, ids: Tensor) -> tuple[list[Findin
     if sign.is_dark:
         probe, scans = probe.negate(), scans[::-1]
     trial = _try_given_poses(given, probe, ids)
-    credible = trial is not None and trial.is_credible
     coarse, coarse_error = scans[0].best, scale.compute_scan_error(scans[0])
-    if credible and trial.chosen.frame is not None:
-        coarse, coarse_error = trial.chosen.frame.scale, trial.chosen.registration.sd_scale
-    is_off = abs(coarse - 1) > (scale.FIX if credible else scale.GROSS)
-    magnified = coarse if is_off else 1.0
-    probe = probe.magnify(magnified)
-    found = align_sample(
-        probe,
-        search=given.settings.search,
-        poses=_read_poses(given, trial, ids) if credible else None,
-        seed=given.settings.seed,
-    )
-    rows = found.plain.nonzero()[:, 0].to(given.device)
-    state = found.state.select(rows)
-    fine = scale.measure_scale(found.observations.select(rows), probe.model, probe.modes, state, magnified=magnified)
+    if trial is not None and trial.is_credible and trial.chosen.registration is not None:
+        coarse, coarse_error = trial.chosen.registration.frame.scale, trial.chosen.registration.sd_scale
+    magnified = scale.choose_start(coarse, coarse_error)
+    probe, found, fine = _align(given, probe, trial, ids, magnified=magnified)
     measured = scale.Scale(coarse, coarse_error, fine)
     posed = (
         [] if trial is None else [judge_convention(trial), judge_frame(trial, gyration_radius=probe.gyration_radius)]
@@ -192,6 +184,25 @@ def _judge_images(given: _Given, probe: Probe, ids: Tensor) -> tuple[list[Findin
     return findings, Evidence(probe, profile, scans, measured, trial, found, is_dark=sign.is_dark)
 
 
+def _align(
+    given: _Given, probe: Probe, trial: PoseTrial | None, ids: Tensor, *, magnified: float
+) -> tuple[Probe, Alignment, Difference | None]:
+    """Align the sample, again where the particle turns out to be of another size; return the size as well."""
+    poses = None
+    if trial is not None and trial.is_credible:
+        poses = trial.chosen.apply_to_poses(given.poses.select(ids), pixel_size=trial.pixel_size)
+    for last in (*[False] * (PASSES - 1), True):
+        sized = probe.magnify(magnified)
+        found = align_sample(sized, search=given.settings.search, poses=poses, seed=given.settings.seed)
+        rows = found.plain.nonzero()[:, 0].to(given.device)
+        seen, state = found.observations.select(rows), found.state.select(rows)
+        fine = scale.measure_scale(seen, sized.model, sized.modes, state, magnified=magnified)
+        if last or fine is None or abs(fine.mean / magnified - 1) < scale.NOTE:
+            break
+        magnified = fine.mean
+    return sized, found, fine
+
+
 def _try_given_poses(given: _Given, probe: Probe, ids: Tensor) -> PoseTrial | None:
     if given.poses is None:
         return None
@@ -201,12 +212,6 @@ def _try_given_poses(given: _Given, probe: Probe, ids: Tensor) -> PoseTrial | No
         trial = try_poses(probe, state, pixel_size=given.particles.pixel_size, seed=given.settings.seed)
         advance(1)
     return trial
-
-
-def _read_poses(given: _Given, trial: PoseTrial, ids: Tensor) -> Poses:
-    """Return the given poses of `ids` as the images read them."""
-    poses = given.poses.select(ids)
-    return trial.chosen.apply_to_poses(poses, pixel_size=trial.pixel_size)
 
 
 def _foretell(
