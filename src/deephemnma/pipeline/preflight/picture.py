@@ -97,7 +97,7 @@ def _draw_gallery(figure: Figure, where: SubplotSpec, evidence: Evidence) -> Non
     value = found.projections[order.to(found.projections.device)]
     if probe.images.optics is not None:
         value = value * compute_ctf(probe.images.optics.select(order).to(value.device), full.frequencies)
-    fits = inverse_fourier_transform(full.embed(value), box_size=full.box_size).cpu()
+    fits = inverse_fourier_transform(band.embed(band.extract(full.embed(value))), box_size=full.box_size).cpu()
     grid = where.subgridspec(2, COLUMNS, wspace=0.03, hspace=0.03)
     for place, row in enumerate(order.tolist()):
         for line, picture in enumerate((images[place], fits[place])):
@@ -155,7 +155,7 @@ def _draw_scan(axes: Axes, evidence: Evidence) -> None:
     axes.minorticks_off()
     axes.set_title("log likelihood\nby size of the particle", fontsize=9)
     axes.set_xlabel("size / that of the reference", fontsize=8)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, framealpha=0.85, edgecolor="none")
 
 
 def _draw_spectra(axes: Axes, evidence: Evidence) -> None:
@@ -190,7 +190,7 @@ def _draw_spectra(axes: Axes, evidence: Evidence) -> None:
     axes.set_yscale("log")
     _label_resolution(axes, float(frequencies[-1]))
     axes.set_title("power by resolution", fontsize=9)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, framealpha=0.85, edgecolor="none")
 
 
 def _draw_correlation(axes: Axes, evidence: Evidence) -> None:
@@ -206,7 +206,7 @@ def _draw_correlation(axes: Axes, evidence: Evidence) -> None:
 
 def _label_resolution(axes: Axes, highest: float) -> None:
     ticks = [highest * share for share in (0.25, 0.5, 0.75, 1.0)]
-    axes.set_xticks(ticks, labels=[f"{1 / tick:.2g}" for tick in ticks])
+    axes.set_xticks(ticks, labels=[f"{1 / tick:.0f}" if 1 / tick >= 10 else f"{1 / tick:.1f}" for tick in ticks])
     axes.set_xlabel("resolution [Å]", fontsize=8)
 
 
@@ -226,6 +226,8 @@ def _draw_conventions(axes: Axes, trial: PoseTrial) -> None:
     errors = [2 * float(value.std()) / len(value) ** 0.5 for value in values]
     colours = [BLUE if name.startswith("as given") else GREY for name, _ in rows]
     colours[0] = "#d0d3d6"
+    if trial.is_credible and not trial.chosen.convention.is_given:
+        colours = [GREEN if name == chosen else colour for (name, _), colour in zip(rows, colours, strict=True)]
     axes.barh(range(len(rows)), means, color=colours, xerr=errors, error_kw={"lw": 0.8})
     labels = [name for name, _ in rows]
     axes.set_yticks(range(len(rows)), labels=labels, fontsize=8)

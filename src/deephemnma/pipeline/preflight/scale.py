@@ -28,6 +28,8 @@ GROSS = 0.15
 NOTE, FIX = 0.03, 0.05
 LIKELY, CERTAIN = 2.0, 4.0
 """Standard errors from which a wrong size is noted, and is to be fixed."""
+TOO_ROUGH = 0.15
+"""Of a size; two error bars beyond this tell nothing."""
 MODEL_ERROR = 0.05
 """Of a size, in units of the resolution: a map at low resolution is so much off, however many the images."""
 FEWEST = 8
@@ -163,6 +165,8 @@ def judge_scale(scale: Scale, *, pixel_size: float, resolution: float, gyration_
         "suggested": right,
     }
     off = abs(best - 1)
+    if LIKELY * error > TOO_ROUGH and off < CERTAIN * error:
+        return Finding("pixel size", Verdict.NOTE, f"{sentence}: too rough to tell whether it is right.", figures)
     if off < NOTE or off < LIKELY * error:
         return Finding("pixel size", Verdict.OK, f"{sentence} (1 expected).", figures)
     advice = (
