@@ -1,5 +1,6 @@
 """Broken .cs files."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -112,8 +113,14 @@ def save_zipped(folder: Path) -> bytes:
     return (folder / "x.npz").read_bytes()
 
 
-def make_compressed(folder: Path) -> bytes:
-    return b"\x94CSDAT" + bytes(range(256)) * 8
+def compress(spoil: Callable[[bytes], bytes]) -> Callable[[Path], bytes]:
+    """Spoil a table in cryoSPARC's own format, whose library crashes on some of these."""
+    fields = [["uid", "<u8"], ["blob/idx", "<u4"]]
+    head = json.dumps({"length": 2, "dtype": fields, "compression": "lz4", "compressed_fields": ["blob/idx"]}).encode()
+    packed = b"\x80" + np.arange(2, dtype="<u4").tobytes()  # LZ4: eight bytes as they are
+    content = b"\x95CSDAT" + len(head).to_bytes(4, "little") + head + (16).to_bytes(4, "little")
+    content += np.arange(2, dtype="<u8").tobytes() + len(packed).to_bytes(4, "little") + packed
+    return lambda _: spoil(content)
 
 
 FILES = [
@@ -133,7 +140,16 @@ FILES = [
     Case("rows below 0", content(lie(-1)), r"a\.cs cannot .*damaged"),
     Case("a damaged head", content(lambda folder: save(make_table(), folder).replace(b"'descr'", b"'desXX'")), r"dama"),
     Case("an unknown version", content(lambda folder: b"\x93NUMPY\x09" + save(make_table(), folder)[7:]), r"damaged"),
-    Case("compressed and damaged", content(make_compressed), r"a\.cs cannot be read as a \.cs .*damaged|CSDAT"),
+    Case("compressed, without images", content(compress(lambda c: c)), r"a\.cs has no field blob/path"),
+    Case("compressed, no header", content(lambda _: b"\x94CSDAT" + bytes(range(256)) * 8), r"a\.cs .*damaged \(its he"),
+    Case("compressed, cut in the header", content(compress(lambda c: c[:50])), r"a\.cs .*damaged \(its header\)"),
+    Case("compressed, cut in a field", content(compress(lambda c: c[:-6])), r"a\.cs cannot be read .*damaged"),
+    Case("compressed, cut before a field", content(compress(lambda c: c[:-13])), r"a\.cs cannot be read .*damaged"),
+    Case("compressed, broken packing", content(compress(lambda c: c[:-9] + b"\xff" * 9)), r"a\.cs cannot be .*damaged"),
+    Case("compressed, a lying header", content(compress(lambda c: c.replace(b": 2, ", b":2e9,"))),
+         r"a\.cs .*promises 2,000"),
+    Case("a header of too many brackets", content(lambda folder: save(make_table(), folder).replace(
+         b"'<u8'), (", b"'<u8'), " + b"(" * 200)), r"a\.cs cannot .*damaged"),
     Case("a Git LFS pointer", content(lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:4\nsize 9\n"),
          r"a\.cs .*Git LFS pointer.*git lfs pull"),
     Case("a web page", content(lambda _: b"<html><body>404</body></html>"), r"a\.cs .*web page"),

@@ -93,6 +93,15 @@ def spider(kind: str) -> Callable[[Path], list[str]]:
     return stack(lambda _: np.frombuffer(make_spider(), "<f4").astype(kind).tobytes(), name="s.stk")
 
 
+def add_many(table: np.ndarray) -> np.ndarray:
+    """Add fields until the header is longer than numpy reads by itself."""
+    more = [(f"alignments_class_{number}/cross_cor", "<f4") for number in range(300)]
+    new = np.zeros(len(table), dtype=[*table.dtype.descr, *more])
+    for name in table.dtype.names:
+        new[name] = table[name]
+    return new
+
+
 def volume(folder: Path) -> list[str]:
     """Write the stack as a volume without a word that it is a stack, and without the letters MAP."""
     with mrcfile.new(folder / "s.mrcs") as mrc:
@@ -184,5 +193,6 @@ CASES = [
     Legal("cryoSPARC without uid", particles(retype("uid", None))),
     Legal("cryoSPARC with names in UTF-16", particles(lambda table: retype("blob/path", "U20", ">s.mrcs")(table))),
     Legal("cryoSPARC, big-endian", particles(lambda table: table.astype(table.dtype.newbyteorder(">")))),
+    Legal("cryoSPARC with very many fields", particles(add_many)),
     Legal("cryoSPARC with dark protein", particles(lambda table: retype("blob/sign", "<f4", -1)(table)), -IMAGES),
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from deephemnma.io.stack.reader import read_images, read_stack_layout
 from deephemnma.io.table import read_estimates
 
 relaxed = settings(
-    deadline=None, max_examples=120, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ROWS = (1, 2, 3)
 STAR = (

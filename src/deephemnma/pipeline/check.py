@@ -31,6 +31,7 @@ from deephemnma.settings.stage.check import CheckOptions
 
 SHOWN = 5
 """Files that are named where more are missing or damaged."""
+SHOWN_GROUPS = 30
 BLOCK = 32
 
 
@@ -138,7 +139,8 @@ def _describe_groups(merged: pd.DataFrame, tables: ParticleTables) -> list[str]:
     columns |= {title: merged[name] for name, title in titles.items() if name in merged.columns}
     table = pd.DataFrame(columns, index=merged.index).astype(str)
     groups = table.groupby(list(table.columns), sort=False).size().rename("particles").reset_index()
-    return [f"  {line}" for line in groups.to_string(index=False).split("\n")]
+    lines = [f"  {line}" for line in groups.head(SHOWN_GROUPS).to_string(index=False).split("\n")]
+    return lines if len(groups) <= SHOWN_GROUPS else [*lines, f"  and {len(groups) - SHOWN_GROUPS:,} more groups"]
 
 
 def _look_at_images(tables: ParticleTables, settings: CheckOptions, report: CheckReport) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 from deephemnma.core.error import InputError
 from deephemnma.io.atomic import require_file, write_beside
 from deephemnma.io.content import describe_content
+from deephemnma.io.metadata.cryosparc_compressed import COMPRESSED, read_compressed_table
 from deephemnma.io.metadata.cryosparc_field import UID_FIELD, check_fields
 
-COMPRESSED = (b"\x94CSDAT", b"\x95CSDAT")
-"""First bytes of the formats that cryoSPARC uses inside its projects from version 4 on."""
 MAGIC = b"\x93NUMPY"
+LONGEST_HEADER = 1 << 17
+"""Characters: numpy's own 10,000 are too few for tables of some 200 fields."""
 _JOB = re.compile(r"(?:^|_)(J\d+)_")
 
 
@@ -79,7 +80,7 @@ def _load(path: Path) -> np.ndarray:
     if not head.startswith((MAGIC, *COMPRESSED)):
         hint = f"it is {describe_content(head)}" if describe_content(head) else "it is damaged, or of another kind"
         raise InputError(f"{path} cannot be read as a .cs file of cryoSPARC: {hint} (pickles are never loaded).")
-    table = _load_plain(path) if head.startswith(MAGIC) else _load_compressed(path)
+    table = _load_plain(path) if head.startswith(MAGIC) else read_compressed_table(path)
     if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
         raise InputError(f"{path} is not a table of cryoSPARC: give a .cs file of particles.")
     check_fields(table, path)
@@ -89,39 +90,12 @@ def _load(path: Path) -> np.ndarray:
 def _load_plain(path: Path) -> np.ndarray:
     try:
         # Mapped first: a header that lies about its size must not claim memory.
-        return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
+        return np.array(np.load(path, allow_pickle=False, mmap_mode="r", max_header_size=LONGEST_HEADER))
     except Exception:  # numpy's own words advise to load pickles, and damaged headers raise errors of any kind
         raise InputError(
             f"{path} cannot be read as a .cs file of cryoSPARC: it is damaged, of another kind, or holds Python "
             "objects (which are never loaded, for they can run programs)."
         ) from None
-
-
-def _load_compressed(path: Path) -> np.ndarray:
-    try:
-        from cryosparc.dataset import Dataset
-    except ImportError:
-        raise InputError(
-            f"{path} is in cryoSPARC's compressed format: install what reads it (pip install 'deephemnma[cryosparc]'), "
-            "or export the particles from cryoSPARC, which writes plain files."
-        ) from None
-    try:
-        dataset = Dataset.load(str(path))
-    except Exception as error:
-        raise InputError(f"{path} cannot be read as a .cs file of cryoSPARC ({error}): it may be damaged.") from None
-    columns = {name: _make_plain(np.asarray(values)) for name, values in dataset.items()}
-    kinds = [(name, (values.dtype, values.shape[1:])) for name, values in columns.items()]
-    table = np.empty(len(dataset), dtype=kinds)
-    for name, values in columns.items():
-        table[name] = values
-    return table
-
-
-def _make_plain(values: np.ndarray) -> np.ndarray:
-    """Return text, which cryosparc-tools has as Python objects, as bytes of one length."""
-    if values.dtype.kind != "O":
-        return values
-    return np.array([str(value).encode() for value in values], dtype="S") if len(values) else np.empty(0, dtype="S1")
 
 
 def _join(table: np.ndarray, other: np.ndarray, path: Path, other_path: Path, *, is_named: bool) -> np.ndarray:
