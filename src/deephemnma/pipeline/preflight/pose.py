@@ -125,7 +125,7 @@ class PoseTrial:
 def try_poses(probe: Probe, state: State, *, pixel_size: float, seed: int) -> PoseTrial:
     """Compare ways to read the poses `state` of the probe's images; `pixel_size` (A) is that of the file."""
     fine = probe.make_projector()
-    seen = probe.observe(fine)
+    seen = probe.observe(fine, optics=probe.images.optics)
     gains = compare_conventions(seen, fine, state, pixel_size=pixel_size)
     conventions = {each: Reading(each, None, value) for each, value in gains.items()}
     random = Reading(Convention(), None, _try_random(seen, fine, state, seed=seed))

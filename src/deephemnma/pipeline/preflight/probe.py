@@ -13,7 +13,7 @@ from deephemnma.alignment.scale import compute_scales
 from deephemnma.alignment.schedule import make_coarse_projector
 from deephemnma.alignment.state import State
 from deephemnma.core.model import GaussianModel, Modes
-from deephemnma.core.particle import ImageSource, Poses
+from deephemnma.core.particle import ImageSource, Optics, Poses
 from deephemnma.imaging.band import make_band
 from deephemnma.imaging.noise import NoiseModel
 from deephemnma.imaging.noise_estimation import estimate_noise
@@ -83,10 +83,10 @@ class Probe:
         modes = add_breathing(self.model, self.modes)
         return make_coarse_projector(self.model, modes, band, tolerance=COARSE_TOLERANCE)
 
-    def observe(self, projector: Projector) -> Observations:
-        """Return the images on the projector's band."""
+    def observe(self, projector: Projector, *, optics: Optics | None) -> Observations:
+        """Return the images on the projector's band, by the CTF of `optics`; None for none."""
         images = self.images[torch.arange(len(self.images))]
-        return make_observations(images, projector.band, optics=self.images.optics, noise=self.noise)
+        return make_observations(images, projector.band, optics=optics, noise=self.noise)
 
     def make_state(self, poses: Poses, amplitudes: Tensor | None) -> State:
         """Return given poses of these images, with `amplitudes` of the modes if there are any."""

@@ -85,7 +85,7 @@ def scan(probe: Probe) -> tuple[ScaleScan, ScaleScan]:
     """Return the likelihood of reference sizes from half to double, for white and for black protein."""
     rigid = Probe(**{**vars(probe), "modes": probe.modes.select(())})
     projector = rigid.make_projector(COARSE * probe.gyration_radius)
-    observations = probe.observe(projector)
+    observations = probe.observe(projector, optics=probe.images.optics)
     some = torch.linspace(0, len(observations) - 1, min(IMAGES, len(observations))).round().long()
     observations = observations.select(some.to(probe.device))
     dark = Observations(observations.band, -observations.data, observations.transfer)

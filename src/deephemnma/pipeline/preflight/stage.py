@@ -21,7 +21,7 @@ from deephemnma.pipeline.particles import load_estimates, load_particles, match_
 from deephemnma.pipeline.preflight import advice, forecast, scale
 from deephemnma.pipeline.preflight.box import compute_diameter, judge_box
 from deephemnma.pipeline.preflight.contrast import compare_signs, compute_profile, judge_contrast
-from deephemnma.pipeline.preflight.ctf import judge_ctf, try_ctfs
+from deephemnma.pipeline.preflight.ctf import judge_ctf, search_ctfs, try_ctfs
 from deephemnma.pipeline.preflight.finding import Finding, conclude, format_findings
 from deephemnma.pipeline.preflight.neighbour import judge_neighbours
 from deephemnma.pipeline.preflight.optics import judge_optics
@@ -176,7 +176,7 @@ def _judge_images(given: _Given, probe: Probe, ids: Tensor) -> tuple[list[Findin
             resolution=found.observations.band.resolution,
             gyration_radius=probe.gyration_radius,
         ),
-        judge_ctf(try_ctfs(probe, found.observations.band, found.projections)),
+        judge_ctf(try_ctfs(probe, found.observations.band, found.projections), search_ctfs(probe)),
         *(finding for finding in posed if finding is not None),
         judge_statuses(found),
         judge_signal(found),
