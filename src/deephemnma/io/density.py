@@ -12,7 +12,13 @@ from scipy import ndimage
 from deephemnma.core.error import InputError
 from deephemnma.core.structure import DensityMap
 from deephemnma.io.atomic import require_file, write_beside
-from deephemnma.io.file_kind import looks_like_stack, refuse_stack, refuse_structure, refuse_truncated
+from deephemnma.io.file_kind import (
+    looks_like_stack,
+    refuse_endless_header,
+    refuse_stack,
+    refuse_structure,
+    refuse_truncated,
+)
 from deephemnma.io.mrc_label import set_label
 
 VOXEL_TOLERANCE = 1e-3  # relative; headers hold the cell in single precision
@@ -68,6 +74,7 @@ def write_map(path: Path | str, density: DensityMap) -> None:
 
 def _open(path: Path) -> tuple[np.ndarray, np.recarray]:
     """Return the voxels as stored, and the header."""
+    refuse_endless_header(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # permissive reading warns of things that are checked below

@@ -64,6 +64,20 @@ def refuse_truncated(path: Path, header: np.recarray) -> None:
         )
 
 
+def refuse_endless_header(path: Path) -> None:
+    """Raise if a plain MRC file is shorter than its extended header, for which the library makes room first."""
+    if path.suffix.lower() in PACKED_SUFFIXES:
+        return
+    with path.open("rb") as stream:
+        word = stream.read(HEADER_BYTES)[92:96]
+    present = path.stat().st_size
+    if len(word) == 4 and min(int.from_bytes(word, "little"), int.from_bytes(word, "big")) > present:
+        raise InputError(
+            f"{path} holds {present:,} bytes, less than the extended header that its header promises: it is truncated "
+            "or damaged, copy it again."
+        )
+
+
 def looks_like_stack(header: np.recarray) -> bool:
     """Return whether the sections are square and few, as images are."""
     return 1 < int(header.nz) * STACK_SHAPE <= int(header.nx) == int(header.ny)
