@@ -151,9 +151,15 @@ def _read_par(path: Path) -> pd.DataFrame:
             raise InputError(f"{path}, line {number}: {len(row)} values, but {width} in the lines above: correct it.")
     names = LAYOUTS[width]
     texts = pd.DataFrame(rows, columns=names)
-    table = pd.DataFrame({name: parse_numbers(texts[name], source=str(path)) for name in names})
+    table = pd.DataFrame({name: _parse_column(texts[name], source=str(path)) for name in names})
     check_whole(table["POS"].to_numpy(), source=str(path), name="POS", least=1)
     return table
+
+
+def _parse_column(texts: pd.Series, *, source: str) -> np.ndarray:
+    if texts.name in NOT_USED:
+        texts = texts.mask(texts.str.fullmatch(r"\*+"), "nan")  # what Fortran writes of a number too wide
+    return parse_numbers(texts, source=source, may_be_nan=texts.name in NOT_USED)
 
 
 def _split(line: str) -> list[str]:

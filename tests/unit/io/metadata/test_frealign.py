@@ -76,6 +76,17 @@ def test_numbers_that_touch_are_told_apart(tmp_path, stack):
     assert tables.particles["rlnOriginYAngst"].tolist() == [100001.25] * 3
 
 
+def test_numbers_too_wide_for_fortran_matter_only_where_they_are_used(tmp_path, stack):
+    path = write_par(tmp_path / "a.par", [100, 100, 100])
+    text = path.read_text()
+    path.write_text(text.replace("0.5000   20.00", "0.5000********", 1))
+    tables = read_frealign_particles([path], Microscope(stack=stack, **MICROSCOPE))
+    assert np.isnan(tables.particles["cisTEMScore"]).tolist() == [True, False, False]
+    path.write_text(text.replace("  -55.00", "********", 1))
+    with pytest.raises(InputError, match=r"particle 1: ANGAST is '\*\*\*\*"):
+        read_frealign_particles([path], Microscope(stack=stack, **MICROSCOPE))
+
+
 def test_shifts_of_version_8_are_in_pixels(tmp_path, stack):
     path = tmp_path / "old.par"
     path.write_text(
