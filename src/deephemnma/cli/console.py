@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from deephemnma.settings.build import list_changed
 from deephemnma.settings.stage.run import RunStage
 
 
@@ -60,24 +60,10 @@ def repeat_options(settings: Any) -> dict[str, str]:
         options["particles"] += f" --datadir {quote(str(settings.datadir))}"
     given = getattr(settings, "reference", None)
     if hasattr(given, "modes"):
-        words = ["--reference", str(given.reference), "--modes", given.modes, *_list_changed(given.molecule)]
+        words = ["--reference", str(given.reference), "--modes", given.modes, *list_changed(given.molecule)]
         options["reference"] = " ".join(map(quote, words))
-        options["molecule"] = " ".join(map(quote, (str(given.reference), *_list_changed(given.molecule))))
+        options["molecule"] = " ".join(map(quote, (str(given.reference), *list_changed(given.molecule))))
     return options
-
-
-def _list_changed(options: Any) -> list[str]:
-    """Return the options, those of groups included, that are not as they come, as words of the command line."""
-    usual, words = type(options)(), []
-    for each in fields(options):
-        value, name = getattr(options, each.name), each.name.replace("_", "-")
-        if is_dataclass(value):
-            words += _list_changed(value)
-        elif value is True or value is False:
-            words += [] if value == getattr(usual, each.name) else [f"--{name}" if value else f"--no-{name}"]
-        elif value != getattr(usual, each.name):
-            words += [f"--{name}", str(value)]
-    return words
 
 
 def run_project_and_report(settings: RunStage, *, output: Path) -> None:

@@ -22,6 +22,22 @@ def list_options(kind: type) -> list[str]:
     return names
 
 
+def list_changed(options: Any) -> list[str]:
+    """Return the options, those of groups included, that are not as they come, as words of the command line."""
+    usual, words = type(options)(), []
+    for each in fields(options):
+        value, name = getattr(options, each.name), each.name.replace("_", "-")
+        if is_dataclass(value):
+            words += list_changed(value)
+        elif value == getattr(usual, each.name):
+            continue
+        elif value is True or value is False:
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return words
+
+
 def make_settings(kind: type[Kind], options: Mapping[str, Any], *, resolve_path: ResolvePath, where: str) -> Kind:
     """Make settings of `kind` from options by name, without regard to the groups that they stand in.
 

@@ -47,6 +47,8 @@ CISTEM_COLUMNS = {
     "StackFilename": "STACK",
 }
 NEEDED, DEFOCUS = FREALIGN_COMMON[:6], FREALIGN_COMMON[8:]
+NOT_USED = ("LOGP", "SIGMA", "SCORE", "CHANGE", "PRESA", "DPRES")
+"""Columns that may hold what is no number: they are only passed on."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The resolution that the images reach, and the command lines that suit them."""
 
 import math
-from dataclasses import fields
 from shlex import quote
 
 import torch
@@ -15,6 +14,7 @@ from deephemnma.imaging.gaussian_projector import GaussianProjector
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.pipeline.preflight.finding import Finding, Verdict
 from deephemnma.pipeline.preflight.forecast import StageCost
+from deephemnma.settings.build import list_changed
 from deephemnma.settings.stage.preflight import PreflightStage
 
 VIEWS = 12
@@ -106,29 +106,10 @@ def make_commands(
 
 
 def _list_options(settings: PreflightStage) -> str:
-    words = []
-    for group in (settings.reference.molecule, settings.search):
-        words += _list_changed(group)
+    words = [*list_changed(settings.reference.molecule), *list_changed(settings.search)]
     if settings.workers:
-        words.append(f"--workers {settings.workers}")
-    return "".join(f" {word}" for word in words)
-
-
-def _list_changed(group: object) -> list[str]:
-    words = []
-    for each in fields(group):
-        value, usual = getattr(group, each.name), getattr(type(group)(), each.name)
-        name = "--" + each.name.replace("_", "-")
-        if hasattr(value, "__dataclass_fields__"):
-            words += _list_changed(value)
-        elif value == usual:
-            continue
-        elif isinstance(value, bool):
-            words.append(name if value else f"--no-{name[2:]}")
-        else:
-            shown = " ".join(map(str, value)) if isinstance(value, tuple) else quote(str(value))
-            words.append(f"{name} {shown}")
-    return words
+        words += ["--workers", str(settings.workers)]
+    return "".join(f" {quote(word)}" for word in words)
 
 
 def judge_costs(costs: list[StageCost], *, plan: str, free_disk: int | float) -> Finding:
