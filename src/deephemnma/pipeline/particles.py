@@ -11,7 +11,7 @@ from deephemnma.core.estimates import USABLE, Estimates, Status
 from deephemnma.imaging.synthesis import ImageFormation
 from deephemnma.io.metadata.image_name import find_images
 from deephemnma.io.metadata.relion import write_particle_star
-from deephemnma.io.particles import ParticleStack, read_particles
+from deephemnma.io.particles import ParticleSet, ParticleStack, read_particle_sets, read_particles
 from deephemnma.io.table import read_estimates, write_estimates
 from deephemnma.pipeline.formation import FORMATION_FILE, read_formation
 
@@ -43,6 +43,11 @@ def find_file(path: Path, *names: str) -> Path:
 def load_particles(path: Path, *, datadir: Path | None = None) -> ParticleStack:
     """Open the particles of any program's file, or of a stage's folder."""
     return read_particles(find_file(path, *PARTICLE_FILES), datadir=datadir)
+
+
+def load_particle_sets(path: Path, *, datadir: Path | None = None) -> tuple[ParticleSet, ...]:
+    """Open particles that may be of several scales, as sets of one each; see :func:`load_particles`."""
+    return read_particle_sets(find_file(path, *PARTICLE_FILES), datadir=datadir)
 
 
 def load_estimates(
