@@ -199,5 +199,6 @@ def test_what_is_needed_to_reach_the_target(molecule):
     assert mode.median_conditional < mode.median
     there = summarize_visibility(found.at_snr(mode.snr_needed), target_rmsd=target)[0]
     assert there.median == pytest.approx(target)
-    assert 0.5 <= there.seen < 0.7
+    above = summarize_visibility(found.at_snr(1.001 * mode.snr_needed), target_rmsd=target)[0]
+    assert 0.5 <= above.seen < 0.7  # a little above, for at it the last digit decides about the median view itself
     assert "% of the views" in there.verdict
