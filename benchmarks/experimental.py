@@ -41,24 +41,43 @@ SETTINGS = EstimateSettings(
 )
 
 
+STACK, STAR, MAP = (
+    Path("particles/aspire_sample_17x200.mrcs"),
+    Path("particles/sample_particles_relion30.star"),
+    Path("maps/beta_galactosidase_3.54A.mrc"),
+)
+"""In the shared data."""
+
+
 def main() -> None:
     """Align rigidly and with modes; compare with RELION."""
     options = _parse()
     torch.set_num_threads(1)
-    stack = options.data / "particles" / "aspire_sample_17x200.mrcs"
-    if not stack.exists():
-        sys.exit(f"{stack} is not there: this benchmark needs the experimental particles (--data).")
-    model = make_pseudoatoms(read_map(options.data / "maps" / "beta_galactosidase_3.54A.mrc")).model
+    if not (options.data / STACK).exists():
+        sys.exit(f"{options.data / STACK} is not there: this benchmark needs the experimental particles (--data).")
+    rows, notes = measure(options.data)
+    report("experimental", rows, notes=notes, folder=options.results)
+
+
+def link_stack(data: Path, folder: Path) -> None:
+    """Give the stack of the shared data the name that its star file has for it."""
+    link = folder / "sample.mrcs"
+    link.unlink(missing_ok=True)
+    link.symlink_to((data / STACK).resolve())
+
+
+def measure(data: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """Align in every way; return rows and notes."""
+    model = make_pseudoatoms(read_map(data / MAP)).model
     modes = compute_modes(model.positions, n_modes=12)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sample.mrcs").symlink_to(stack.resolve())  # the name that the star file gives
-        particles = read_particles(options.data / "particles" / "sample_particles_relion30.star", datadir=Path(folder))
+        link_stack(data, Path(folder))
+        particles = read_particles(data / STAR, datadir=Path(folder))
         rows = [_align(particles, model, modes.select(numbers)) for numbers in ((), (7, 8, 9))]
         control = _simulate_control(particles, model, modes.select(()))
         rows.append(_align(control, model, modes.select(()), theirs=particles.poses) | {"method": "rigid, control"})
     rows.append(_compare("random orientations", _draw(particles.poses), particles.poses, together=False))
-    notes = {"pseudoatoms": model.n_sites, "diameter of the reference (A)": 2 * model.radius}
-    report("experimental", rows, notes=notes, folder=options.results)
+    return rows, {"pseudoatoms": model.n_sites, "diameter of the reference (A)": 2 * model.radius}
 
 
 def _align(
