@@ -1,5 +1,5 @@
 # One word a job, the same by hand and in CI. Each target sets up its own environment in .venv, once.
-.PHONY: demo test relion check format docs bench bench-beads bench-deformation bench-estimation bench-fit bench-map-only bench-projectors bench-reading bench-modes bench-pseudoatoms clean
+.PHONY: demo test relion check format docs bench bench-beads bench-deformation bench-estimation bench-experimental bench-fit bench-map-only bench-projectors bench-reading bench-modes bench-pseudoatoms clean
 .DEFAULT_GOAL := check
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -47,6 +47,10 @@ docs: $(STAMP)
 # The eight data sets of estimation against the Cramer-Rao bound: most of an hour of one core.
 bench-estimation: $(STAMP)
 	$(BIN)/python benchmarks/estimation.py --data "$(DATA)" --results "$(RESULTS)"
+
+# The whole line on experimental particles and on simulated images of two classes: some 20 minutes of two cores.
+bench-experimental: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/experimental_line.py --data "$(DATA)" --results "$(RESULTS)"
 
 # Evaluations/s of every projector, share of the machine's peak, what each adds to the estimates: some ten minutes.
 bench-projectors: $(STAMP)
