@@ -70,6 +70,32 @@ def test_a_coarser_search_still_beats_hemnma_on_its_own_images(tmp_path: Path, s
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
+def test_the_likelihood_of_two_maps_tells_which_class_an_image_is_of(tmp_path: Path, shared_data: Path) -> None:
+    options = ("--data", str(shared_data), "--sets", "50s", "--images", "16", "--workers", "1")
+    rows = run("experimental_line", tmp_path, *options, "--work", str(tmp_path / "work"))
+    classes = {row["method"]: row["value"] for row in rows if row["figure"] == "AUC of the classes"}
+    assert classes["likelihood ratio at the true poses"] > 0.75
+    maps = {row["figure"]: row["value"] for row in rows if row["method"] == "maps, true poses and classes"}
+    assert min(maps[f"correlation of {name} with true {name}"] for name in "DE") > 0.6
+    near = {row["method"]: row for row in rows if "started at the truth, class" in row["method"]}
+    assert all(row["value"] < 30 for row in near.values())  # the poses are those of the maps' own frame and hand
+    notes = json.loads((tmp_path / "experimental_line.json").read_text())["notes"]
+    assert "protein is dark" in notes["50S, simulated, check"]
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+def test_seven_experimental_particles_show_a_large_subunit(tmp_path: Path, shared_data: Path) -> None:
+    options = ("--data", str(shared_data), "--sets", "10076", "--images", "7", "--workers", "1")
+    rows = run("experimental_line", tmp_path, *options, "--work", str(tmp_path / "work"))
+    found = {(row["method"], row["figure"]): row for row in rows}
+    assert found["star, inverted, beside cs", "greatest difference (sd)"]["value"] < 1e-4
+    for other in ("30S", "GroEL ring", "beta-galactosidase", "adenylate kinase"):
+        assert found[f"50S over {other}", "log likelihood an image"]["95 % from"] > 0
+
+
+@pytest.mark.shared_data
 def test_flexible_fitting_finds_known_amplitudes_and_closes_adenylate_kinase(tmp_path: Path, shared_data: Path) -> None:
     (clean,) = run("fit", tmp_path, "--data", str(shared_data), "--seeds", "2", "--cases", "1")
     assert clean["failed"] == 0
