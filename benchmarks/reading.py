@@ -9,7 +9,6 @@ mapped files. Tables are written and read, with the peak of all memory in a proc
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -59,10 +58,10 @@ def _measure_images(folder: Path, count: int, box_size: int) -> Iterator[dict[st
         ("random batches, 1 stack", one, order),
         ("random batches, 500 stacks", many, order),
     ):
-        before = _get_own_memory()
+        before = _get_memory("RssAnon")
         particles = read_particles(path / "particles.star")
         speed = _time_batches(particles, ids)
-        yield _make_row(method, speed, plain, box_size, memory=_get_own_memory() - before)
+        yield _make_row(method, speed, plain, box_size, memory=_get_memory("RssAnon") - before)
 
 
 def _write_set(folder: Path, count: int, box_size: int, *, n_stacks: int) -> Path:
@@ -108,10 +107,10 @@ def _make_row(method: str, speed: float, plain: float, box_size: int, *, memory:
     }
 
 
-def _get_own_memory() -> float:
-    """Return the MiB that this process holds besides mapped files."""
+def _get_memory(name: str) -> float:
+    """Return what the system says of this process, MiB: RssAnon (without mapped files) or VmHWM (at the peak)."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
+        if line.startswith(name):
             return int(line.split()[1]) / 1024
     return float("nan")
 
@@ -140,7 +139,7 @@ def _measure_table(folder: Path, count: int) -> dict[str, object]:
 def _print_table_cost(path: Path) -> None:
     clock = CpuClock()
     read_particle_tables(path)
-    print(clock.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(clock.seconds, _get_memory("VmHWM"))
 
 
 def _parse() -> argparse.Namespace:
