@@ -23,12 +23,19 @@ RUN = """
 import json, resource, sys
 from deephemnma.cli.main import main
 from pathlib import Path
+
+def measure_peak():  # KiB; on Linux ru_maxrss is that of the process that started this one, where that is more
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
 warm, *commands = json.loads(sys.stdin.read())
 main(warm)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = measure_peak()
 for command in commands:
     code = main(command)
-    print("RESULT", code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, flush=True)
+    print("RESULT", code, measure_peak() - before, flush=True)
 """
 
 
