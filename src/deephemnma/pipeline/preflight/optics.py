@@ -44,13 +44,14 @@ def judge_optics(optics: Optics | None) -> Finding:
     )
     verdict, parts = Verdict.OK, []
     for name, values, (low, high), unit, advice in checks:
-        outside = ((values < low) | (values > high)).double().mean()
-        if outside:
-            grave = outside > FEW and name != "amplitude contrast"
+        n_outside = int(((values < low) | (values > high)).sum())
+        if n_outside:
+            grave = n_outside > FEW * len(values) and name != "amplitude contrast"
             verdict = Verdict.FIX if grave or verdict is Verdict.FIX else Verdict.NOTE
             wanted = f"{low:g} to {high:g} {unit}".strip()
             parts.append(
-                f"{name} of {float(outside):.0%} of the images is outside {wanted} ({_show(values, unit)}): {advice}"
+                f"{name} of {n_outside:,} of {len(values):,} images is outside {wanted} ({_show(values, unit)}): "
+                f"{advice}"
             )
     if float(optics.voltage_kv.max()) > 1.01 * float(optics.voltage_kv.min()):
         verdict = Verdict.NOTE if verdict is Verdict.OK else verdict
